@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The layers, bottom first. An import may only point downward; `make check` enforces it.
+let package = Package(
+  name: "inversion",
+  products: [
+    .executable(name: "inversion", targets: ["inversion"]),
+    .executable(name: "inversiond", targets: ["inversiond"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+  ],
+  targets: [
+    // C: microkernels and system libraries.
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .target(
+      name: "CImageCodecs",
+      linkerSettings: [
+        .linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("webpmux"),
+        .linkedLibrary("webpdemux"),
+      ]),
+    .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+    // Storage and maths.
+    .target(name: "Errors"),
+    .target(name: "Tensors", dependencies: ["Errors"]),
+    .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS", "Tensors"]),
+    .target(name: "Tokenizer", dependencies: ["Errors"], resources: [.copy("Resources/clip")]),
+    .target(name: "Schedules", dependencies: ["Errors"]),
+
+    // Operations.
+    .target(name: "Ops", dependencies: ["Kernels", "Tensors"]),
+    .target(
+      name: "Formats",
+      dependencies: ["Errors", "Tensors", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Images", dependencies: ["CImageCodecs", "Errors"]),
+    .target(name: "Wire"),
+
+    // Networks.
+    .target(name: "Models", dependencies: ["Errors", "Formats", "Ops", "Tokenizer", "Schedules"]),
+    .target(name: "Embeddings", dependencies: ["Errors", "Formats"]),
+
+    // Product.
+    .target(name: "Generation", dependencies: ["Embeddings", "Images", "Models", "Schedules"]),
+    .target(name: "Training", dependencies: ["Embeddings", "Images", "Models", "Schedules"]),
+
+    // Socket ends.
+    .target(
+      name: "Client",
+      dependencies: [
+        "Errors", "Wire", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+      ]),
+    .target(
+      name: "Daemon",
+      dependencies: [
+        "CSystemd", "Embeddings", "Generation", "Images", "Wire",
+        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+      ]),
+
+    // Programs.
+    .executableTarget(
+      name: "inversion",
+      dependencies: [
+        "Client", "Embeddings", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "inversiond",
+      dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+    // Tests, a target for each source target that has some.
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),
+    .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], resources: [.copy("Golden")]),
+    .testTarget(name: "OpsTests", dependencies: ["Ops"]),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats"], resources: [.copy("Samples")]),
+    .testTarget(name: "ImagesTests", dependencies: ["Images"], resources: [.copy("Samples")]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Formats"], resources: [.copy("Golden")]),
+    .testTarget(name: "EmbeddingsTests", dependencies: ["Embeddings"]),
+    .testTarget(name: "GenerationTests", dependencies: ["Generation"], resources: [.copy("Golden")]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Golden")]),
+    .testTarget(name: "DaemonTests", dependencies: ["Client", "Daemon"]),
+    .testTarget(name: "CommandTests", dependencies: ["Client", "Wire"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

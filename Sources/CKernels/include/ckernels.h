@@ -1,0 +1,2 @@
+// The microkernels of the engine: see Sources/CKernels/README.md.
+#pragma once

@@ -1,0 +1,7 @@
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+#include <sys/socket.h>

@@ -1,0 +1,42 @@
+/// One order for pictures. Defaults are what users of Stable Diffusion expect.
+public struct GenerationRequest: Sendable, Equatable {
+  public var prompt: String
+  public var negativePrompt = ""
+  public var steps = 20
+  /// Classifier-free guidance (CFG); 1 or less switches it off.
+  public var guidanceScale: Float = 7.5
+  /// Picture `i` of `count` is drawn from `seed + i`.
+  public var seed: UInt64 = 0
+  /// Pixels; nil is the model's own size.
+  public var width: Int?
+  public var height: Int?
+  /// A name of `SamplerName`: `ddim`, `euler`, `dpmpp_2m`.
+  public var sampler: SamplerName = .ddim
+  public var count = 1
+  /// 1 takes the text encoder's last layer, 2 the one before it.
+  public var clipSkip = 1
+  /// Refuse a prompt that names an embedding that is not in force.
+  public var strict = false
+
+  public init(prompt: String) { self.prompt = prompt }
+}
+
+/// The samplers that can be asked for.
+public enum SamplerName: String, Sendable, CaseIterable {
+  case ddim, euler
+  case dpmpp2M = "dpmpp_2m"
+}
+
+/// An embedding that a prompt called, as it was used.
+public struct UsedEmbedding: Sendable, Equatable {
+  public let name: String
+  public let sha256: String
+  public let generation: Int
+  public let vectors: Int
+}
+
+/// A name in the prompt that looks like an embedding (`<name>`, `embedding:name`) and was not used, with the reason.
+public struct UnusedEmbedding: Sendable, Equatable {
+  public let name: String
+  public let reason: String
+}

@@ -1,0 +1,2 @@
+/// Placeholder: the Codable types of the native API v1 come here.
+public enum WireV1 {}
