@@ -1,0 +1,122 @@
+import Errors
+import StrictJSON
+
+/// A model as diffusers saves it: `model_index.json` and a folder for each component, with its config and weights.
+public struct DiffusersFolder: Sendable {
+  public let path: String
+  /// The text of `model_index.json`: which class each component is.
+  public let modelIndex: [UInt8]
+
+  /// - Throws: `.fileUnavailable` naming the folder or the index that is not there.
+  public init(path: String) throws {
+    self.path = path
+    guard exists(path) else {
+      throw InversionError(.fileUnavailable, "'\(path)': no such folder; give a diffusers model folder")
+    }
+    let index = path + "/model_index.json"
+    guard exists(index) else {
+      throw InversionError(.fileUnavailable, "'\(index)': not there; give a folder in the layout of diffusers")
+    }
+    self.modelIndex = try readFile(path: index)
+  }
+
+  /// The folder of a component, such as `unet`, `text_encoder`, `vae`, `tokenizer`, `scheduler`.
+  /// - Throws: `.fileUnavailable` when it is not there.
+  public func component(_ name: String) throws -> String {
+    let folder = "\(path)/\(name)"
+    guard exists(folder) else {
+      throw InversionError(.fileUnavailable, "'\(folder)': not there; the model needs its '\(name)'")
+    }
+    return folder
+  }
+
+  /// The text of a component's config: `config.json` for the networks, `scheduler_config.json` for the scheduler.
+  /// - Throws: `.fileUnavailable`.
+  public func config(of name: String, file: String = "config.json") throws -> [UInt8] {
+    try readFile(path: "\(component(name))/\(file)")
+  }
+
+  /// The weights of a network: one file or shards, in full precision where there is such a file, else the `fp16`
+  /// variant.
+  /// - Throws: `.fileUnavailable` or `.badModel` naming what is missing, `.badFile` for a broken file.
+  public func weights(of name: String) throws -> WeightSet {
+    let folder = try component(name)
+    for variant in ["", ".fp16"] {
+      for stem in Self.stems {
+        let single = "\(folder)/\(stem)\(variant).safetensors"
+        if exists(single) { return try WeightSet([SafetensorsFile(path: single)]) }
+        for index in ["\(stem).safetensors.index\(variant).json", "\(stem)\(variant).safetensors.index.json"]
+        where exists("\(folder)/\(index)") {
+          return try ShardIndex(folder: folder, name: index).open()
+        }
+      }
+    }
+    throw missingWeights(folder)
+  }
+
+  /// diffusers' name of a weights file and that of transformers.
+  private static let stems = ["diffusion_pytorch_model", "model"]
+
+  private func missingWeights(_ folder: String) -> InversionError {
+    let old = ["diffusion_pytorch_model", "pytorch_model"].flatMap {
+      ["\($0).bin", "\($0).fp16.bin", "\($0).bin.index.json"]
+    }
+    if let file = old.first(where: { exists("\(folder)/\($0)") }) {
+      return InversionError(
+        .badModel,
+        "'\(folder)/\(file)': weights in torch's old format only; "
+          + "save the model again with diffusers: 'pipe.save_pretrained(DIR, safe_serialization=True)'")
+    }
+    let names = Self.stems.map { "'\($0).safetensors'" }.joined(separator: " or ")
+    return InversionError(.fileUnavailable, "'\(folder)': no weights; expected \(names)")
+  }
+}
+
+/// `*.safetensors.index.json`: which shard holds which tensor.
+private struct ShardIndex {
+  let folder: String
+  let path: String
+  /// Tensor to file name.
+  private var weightMap: [String: String] = [:]
+
+  init(folder: String, name: String) throws {
+    self.folder = folder
+    self.path = "\(folder)/\(name)"
+    var map: [String: String]?
+    do {
+      var scanner = try JSONScanner(readFile(path: path))
+      try scanner.object { scanner, key in
+        guard key == "weight_map" else { return try scanner.skipValue() }
+        var names: [String: String] = [:]
+        try scanner.object { scanner, tensor in names[tensor] = try scanner.string() }
+        map = names
+      }
+      try scanner.end()
+    } catch let error as JSONError {
+      throw InversionError(.badFile, "'\(path)': invalid JSON: \(error); get the file again")
+    }
+    guard let map, !map.isEmpty else {
+      throw InversionError(.badModel, "'\(path)': no 'weight_map'; get the file again")
+    }
+    for file in map.values where file.isEmpty || file.contains("/") || file.hasPrefix(".") {
+      throw InversionError(.badModel, "'\(path)': shard '\(file)' is no plain file name; get the file again")
+    }
+    self.weightMap = map
+  }
+
+  /// Opens all shards and checks that each has the tensors that the index promises.
+  func open() throws -> WeightSet {
+    let names = Set(weightMap.values).sorted()
+    var files: [String: SafetensorsFile] = [:]
+    for name in names {
+      guard exists("\(folder)/\(name)") else {
+        throw InversionError(.fileUnavailable, "'\(folder)/\(name)': not there, '\(path)' needs this shard; get it")
+      }
+      files[name] = try SafetensorsFile(path: "\(folder)/\(name)")
+    }
+    for (tensor, name) in weightMap where files[name]?.tensors[tensor] == nil {
+      throw InversionError(.badModel, "'\(folder)/\(name)': no tensor '\(tensor)', which '\(path)' says is there")
+    }
+    return try WeightSet(names.compactMap { files[$0] }, path: path)
+  }
+}

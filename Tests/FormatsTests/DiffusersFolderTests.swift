@@ -1,0 +1,99 @@
+import Errors
+import Formats
+import Testing
+
+@Suite struct DiffusersFolderTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    try folder.write(Array(#"{"_class_name":"StableDiffusionPipeline"}"#.utf8), "model_index.json")
+    try folder.write(Array(#"{"layers":1}"#.utf8), "unet/config.json")
+  }
+
+  private func model() throws -> DiffusersFolder { try DiffusersFolder(path: folder.path) }
+
+  /// A file with one-element tensors of these names; the value tells files apart.
+  private func weights(_ file: String, _ names: [String], value: Float = 1) throws {
+    var writer = SafetensorsWriter()
+    for name in names { writer.add(name, shape: [1], values: [value]) }
+    try writer.write(to: folder.file(file))
+  }
+
+  private func value(_ name: String, _ set: WeightSet) throws -> Float {
+    try set.bytes(of: set.entry(name)).loadUnaligned(as: Float.self)
+  }
+
+  private func failure(_ code: InversionError.Code, _ parts: String..., of body: () throws -> Void) throws {
+    let error = try #require(throws: InversionError.self) { try body() }
+    #expect(error.code == code)
+    for part in parts { #expect(error.message.contains(part), "\(error.message)") }
+  }
+
+  @Test func readsIndexConfigAndSingleFile() throws {
+    try weights("unet/diffusion_pytorch_model.safetensors", ["a", "b"], value: 2)
+    try weights("unet/diffusion_pytorch_model.fp16.safetensors", ["a", "b"], value: 3)
+    #expect(try String(decoding: model().modelIndex, as: UTF8.self).contains("StableDiffusionPipeline"))
+    #expect(try model().config(of: "unet") == Array(#"{"layers":1}"#.utf8))
+    let set = try model().weights(of: "unet")
+    #expect(try set.names.sorted() == ["a", "b"] && value("b", set) == 2)
+    #expect(set["c"] == nil)
+    try failure(.badModel, "'c'", "diffusion_pytorch_model.safetensors") { _ = try set.entry("c") }
+  }
+
+  @Test func fallsBackToTheVariant() throws {
+    try weights("unet/model.fp16.safetensors", ["a"], value: 3)
+    let set = try model().weights(of: "unet")
+    #expect(try value("a", set) == 3)
+  }
+
+  @Test(arguments: [
+    "diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.fp16.json",
+    "model.fp16.safetensors.index.json",
+  ])
+  func mergesShards(_ index: String) throws {
+    try weights("unet/x-1.safetensors", ["a"], value: 1)
+    try weights("unet/x-2.safetensors", ["b"], value: 2)
+    let map = #"{"metadata":{"total_size":8},"weight_map":{"b":"x-2.safetensors","a":"x-1.safetensors"}}"#
+    try folder.write(Array(map.utf8), "unet/\(index)")
+    let set = try model().weights(of: "unet")
+    #expect(try value("a", set) == 1 && value("b", set) == 2)
+    #expect(set.files.map(\.path) == [folder.file("unet/x-1.safetensors"), folder.file("unet/x-2.safetensors")])
+  }
+
+  @Test func namesWhatShardsLack() throws {
+    let index = "unet/diffusion_pytorch_model.safetensors.index.json"
+    try folder.write(Array(#"{"weight_map":{"a":"x.safetensors"}}"#.utf8), index)
+    try failure(.fileUnavailable, "x.safetensors") { _ = try model().weights(of: "unet") }
+    try weights("unet/x.safetensors", ["b"])
+    try failure(.badModel, "'a'", "x.safetensors") { _ = try model().weights(of: "unet") }
+    try weights("unet/y.safetensors", ["a", "b"])
+    try folder.write(Array(#"{"weight_map":{"a":"y.safetensors","b":"x.safetensors"}}"#.utf8), index)
+    try failure(.badModel, "'b'", "x.safetensors", "y.safetensors") { _ = try model().weights(of: "unet") }
+    for bad in [#"{"weight_map":{"a":"../x"}}"#, #"{"weight_map":{}}"#, "{}"] {
+      try folder.write(Array(bad.utf8), index)
+      try failure(.badModel, index) { _ = try model().weights(of: "unet") }
+    }
+    try folder.write(Array("{".utf8), index)
+    try failure(.badFile, index) { _ = try model().weights(of: "unet") }
+  }
+
+  @Test func namesMissingPieces() throws {
+    try failure(.fileUnavailable, "'\(folder.path)/vae'") { _ = try model().config(of: "vae") }
+    try failure(.fileUnavailable, "scheduler_config.json") {
+      _ = try model().config(of: "unet", file: "scheduler_config.json")
+    }
+    try failure(.fileUnavailable, "/unet'", "no weights") { _ = try model().weights(of: "unet") }
+    try folder.write([1], "unet/diffusion_pytorch_model.bin")
+    try failure(.badModel, "diffusion_pytorch_model.bin", "save_pretrained") { _ = try model().weights(of: "unet") }
+    try failure(.fileUnavailable, "no such folder") { _ = try DiffusersFolder(path: folder.file("none")) }
+    try failure(.fileUnavailable, "unet/model_index.json") { _ = try DiffusersFolder(path: folder.file("unet")) }
+  }
+
+  @Test func limitsTheFileSize() throws {
+    try folder.write([1, 2, 3], "a")
+    #expect(try readFile(path: folder.file("a"), limit: 3) == [1, 2, 3])
+    try failure(.badFile, "'\(folder.file("a"))'") { _ = try readFile(path: folder.file("a"), limit: 2) }
+    #expect(throws: InversionError.self) { try readFile(path: "/dev/zero") }
+  }
+}
