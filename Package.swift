@@ -25,21 +25,25 @@ let package = Package(
         .linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("webpmux"),
         .linkedLibrary("webpdemux"),
       ]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
     // Storage and maths.
     .target(name: "Errors"),
+    .target(name: "StrictJSON"),
     .target(name: "Tensors", dependencies: ["Errors"]),
     .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS", "Tensors"]),
-    .target(name: "Tokenizer", dependencies: ["Errors"], resources: [.copy("Resources/clip")]),
+    .target(name: "Tokenizer", dependencies: ["Errors", "StrictJSON"], resources: [.copy("Resources/clip")]),
     .target(name: "Schedules", dependencies: ["Errors"]),
 
     // Operations.
     .target(name: "Ops", dependencies: ["Kernels", "Tensors"]),
     .target(
       name: "Formats",
-      dependencies: ["Errors", "Tensors", .product(name: "Crypto", package: "swift-crypto")]),
-    .target(name: "Images", dependencies: ["CImageCodecs", "Errors"]),
+      dependencies: [
+        "CZlib", "Errors", "StrictJSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    .target(name: "Images", dependencies: ["CImageCodecs", "CZlib", "Errors"]),
     .target(name: "Wire"),
 
     // Networks.
@@ -77,6 +81,7 @@ let package = Package(
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),
     .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], resources: [.copy("Golden")]),
     .testTarget(name: "OpsTests", dependencies: ["Ops"]),

@@ -1,0 +1,92 @@
+import Errors
+import Glibc
+
+/// A whole regular file, mapped read-only; the mapping ends with the object.
+///
+/// Pages come from the page cache, so that processes share them and the kernel may drop them when memory is short. A
+/// file that another process truncates while it is mapped raises SIGBUS on access: replace files by rename, never in
+/// place.
+public final class MappedFile: Sendable {
+  public let path: String
+  /// The file's bytes, valid as long as this object lives.
+  public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+  /// - Throws: `.fileUnavailable` when the file cannot be opened or mapped, or is no regular file.
+  public init(path: String) throws {
+    self.path = path
+    let descriptor = try openRegularFile(path)
+    defer { close(descriptor.fd) }
+    guard descriptor.size > 0 else {
+      self.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    guard let start = mmap(nil, descriptor.size, PROT_READ, MAP_PRIVATE, descriptor.fd, 0), start != MAP_FAILED else {
+      throw fileError(path, "cannot be mapped")
+    }
+    self.bytes = UnsafeRawBufferPointer(start: start, count: descriptor.size)
+  }
+
+  deinit {
+    if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+  }
+
+  /// What will happen to a range, for the kernel's read-ahead.
+  public enum Advice: Sendable {
+    case normal, sequential, random
+    /// Start reading it now.
+    case willNeed
+    /// Its pages may be dropped; they are read again when touched.
+    case dontNeed
+
+    fileprivate var flag: Int32 {
+      switch self {
+      case .normal: MADV_NORMAL
+      case .sequential: MADV_SEQUENTIAL
+      case .random: MADV_RANDOM
+      case .willNeed: MADV_WILLNEED
+      case .dontNeed: MADV_DONTNEED
+      }
+    }
+  }
+
+  /// Advises the kernel about `range` (the whole file by default). A hint: a failure is of no consequence.
+  ///
+  /// `.dontNeed` shrinks to whole pages, so that a neighbour's bytes stay; the others grow to whole pages.
+  public func advise(_ advice: Advice, range: Range<Int>? = nil) {
+    let range = range ?? 0..<bytes.count
+    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    var lower = range.lowerBound / page * page
+    var upper = range.upperBound
+    if case .dontNeed = advice {
+      lower = (range.lowerBound + page - 1) / page * page
+      if upper != bytes.count { upper = upper / page * page }
+    }
+    guard let base = bytes.baseAddress, upper > lower else { return }
+    madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, advice.flag)
+  }
+}
+
+/// Opens a regular file for reading and gives its size.
+///
+/// O_NONBLOCK keeps the open of a named pipe without a writer from hanging; it changes nothing for regular files.
+func openRegularFile(_ path: String) throws -> (fd: Int32, size: Int) {
+  let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  guard fd >= 0 else { throw fileError(path, "cannot be opened") }
+  var status = stat()
+  guard fstat(fd, &status) == 0 else {
+    defer { close(fd) }
+    throw fileError(path, "cannot be examined")
+  }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    close(fd)
+    let what = status.st_mode & S_IFMT == S_IFDIR ? "is a folder" : "is no regular file"
+    throw InversionError(.fileUnavailable, "'\(path)': \(what); give a file")
+  }
+  return (fd, Int(status.st_size))
+}
+
+/// `.fileUnavailable` with the current `errno` in words.
+func fileError(_ path: String, _ what: String) -> InversionError {
+  InversionError(.fileUnavailable, "'\(path)': \(what): \(String(cString: strerror(errno)))")
+}
