@@ -4,17 +4,29 @@ public struct EmbeddingTable: Sendable {
   public let generation: Int
   /// By trigger word.
   public let embeddings: [String: LearnedEmbedding]
+  /// Second words for the same vectors, each with the trigger word that it stands for: the stem of the file's name.
+  public let aliases: [String: String]
   /// Files that are there and not in force, each with its reason.
   public let rejected: [RejectedFile]
 
-  public init(generation: Int = 0, embeddings: [String: LearnedEmbedding] = [:], rejected: [RejectedFile] = []) {
+  public init(
+    generation: Int = 0, embeddings: [String: LearnedEmbedding] = [:], aliases: [String: String] = [:],
+    rejected: [RejectedFile] = []
+  ) {
+    precondition(aliases.values.allSatisfy { embeddings[$0] != nil })
     self.generation = generation
     self.embeddings = embeddings
+    self.aliases = aliases
     self.rejected = rejected
+  }
+
+  /// The embedding that a word stands for: a trigger word, with or without its angle brackets, or a file's stem.
+  public subscript(word: String) -> LearnedEmbedding? {
+    embeddings[word] ?? aliases[word].flatMap { embeddings[$0] } ?? embeddings["<\(word)>"]
   }
 }
 
-/// A file of the embeddings folder that could not be used.
+/// A file of the embeddings folder that could not be used, or not by all of its names.
 public struct RejectedFile: Sendable, Equatable {
   public let path: String
   public let reason: String
