@@ -15,3 +15,11 @@ public struct Weight: @unchecked Sendable {
 
   public var count: Int { shape.reduce(1, *) }
 }
+
+extension Weight {
+  /// The same memory under another shape of equal size.
+  public func reshaped(_ shape: [Int]) -> Weight {
+    precondition(shape.reduce(1, *) == count)
+    return Weight(pointer: pointer, dtype: dtype, shape: shape, owner: owner)
+  }
+}
