@@ -53,8 +53,8 @@ let package = Package(
     .target(name: "Embeddings", dependencies: ["Errors", "Formats"]),
 
     // Product.
-    .target(name: "Generation", dependencies: ["Embeddings", "Images", "Models", "Schedules"]),
-    .target(name: "Training", dependencies: ["Embeddings", "Images", "Models", "Schedules"]),
+    .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Schedules"]),
+    .target(name: "Training", dependencies: ["Embeddings", "Errors", "Images", "Models", "Schedules"]),
 
     // Socket ends.
     .target(
@@ -66,7 +66,7 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "CSystemd", "Embeddings", "Generation", "Images", "Wire",
+        "CSystemd", "Embeddings", "Errors", "Generation", "Images", "Wire",
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
       ]),
 
@@ -74,11 +74,12 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Client", "Embeddings", "Errors", "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "inversiond",
-      dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Daemon", "Errors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),

@@ -1,2 +1,52 @@
-// The microkernels of the engine: see Sources/CKernels/README.md.
+// The microkernels of the engine. See Sources/CKernels/README.md for how they are named, chosen and tested.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// The widest run of channels that one call of group_norm may cover.
+#define INV_GROUP_NORM_CHANNELS 4096
+
+/// Instruction sets with kernels of their own, worst first.
+enum inv_isa { INV_ISA_SCALAR = 0, INV_ISA_AVX2 = 1, INV_ISA_AVX512 = 2 };
+
+/// The best instruction set of this machine.
+enum inv_isa inv_isa_detect(void);
+
+/// Processors that this process may run on.
+int inv_processor_count(void);
+
+/// Function pointers of one element type on one instruction set.
+struct inv_kernels {
+#define INV_KERNEL(name, arguments) void(*_Nonnull name) arguments;
+#include "kernels.inc"
+#undef INV_KERNEL
+};
+
+/// The table of an element type; an instruction set that this build lacks gives the scalar one.
+const struct inv_kernels *_Nonnull inv_kernels_f32(enum inv_isa isa);
+const struct inv_kernels *_Nonnull inv_kernels_f64(void);
+
+/// Conversions, n elements each. f32 to f16 and bf16 round to nearest even.
+void inv_f16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
+void inv_bf16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
+void inv_f32_to_f16(size_t n, const float *_Nonnull x, uint16_t *_Nonnull y);
+void inv_f32_to_f64(size_t n, const float *_Nonnull x, double *_Nonnull y);
+
+/// A sliding window over one picture (height, width, channels).
+struct inv_window {
+  size_t height, width, channels;
+  size_t out_height, out_width;
+  size_t kernel, stride;
+  /// Zero rows above and columns left of the picture; below and right as many as the output needs.
+  size_t padding;
+};
+
+/// Rows `first..<last` of the patch matrix (out_height * out_width, kernel * kernel * channels), of `size`-byte elements.
+void inv_im2col(const struct inv_window *_Nonnull window, size_t size, size_t first, size_t last,
+                const void *_Nonnull x, void *_Nonnull rows);
+/// The transpose of im2col, by gathering: input rows `first..<last` (y coordinates) of dx become the sums of the patches
+/// that saw them.
+void inv_col2im_f32(const struct inv_window *_Nonnull window, size_t first, size_t last, const float *_Nonnull rows,
+                    float *_Nonnull dx);
+void inv_col2im_f64(const struct inv_window *_Nonnull window, size_t first, size_t last, const double *_Nonnull rows,
+                    double *_Nonnull dx);

@@ -1,0 +1,59 @@
+# The project's habits. `make` alone lists them. CONTRIBUTING.md tells when to use which.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test build release check check-selftest fmt bench docs interop install clean-machine packages
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Finds the toolchain or says what to do.
+SWIFT := Tools/swift.sh swift
+# The Swift runtime goes into the programs: a smaller footprint and nothing to install beside them.
+RELEASE := -c release --static-swift-stdlib
+SWIFT_SOURCES := Sources Tests Package.swift
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: packages ## Teach the embedded model a new word while its daemon runs, and look at the pictures
+	@Tools/demo/demo.sh
+
+test: packages ## Run all tests (debug build)
+	$(SWIFT) build --build-tests -j $(JOBS)
+	$(SWIFT) test --skip-build --parallel --num-workers $(JOBS)
+
+build: packages ## Build for work on the code (debug)
+	$(SWIFT) build -j $(JOBS)
+
+release: packages ## Build the programs as they are installed
+	$(SWIFT) build $(RELEASE) -j $(JOBS) --product inversion
+	$(SWIFT) build $(RELEASE) -j $(JOBS) --product inversiond
+
+check: packages ## Check format, sizes, layers, docs and habits (seconds, nothing is built)
+	@Tools/check/all.sh
+
+check-selftest: packages ## Show that each check can fail
+	@Tools/swift.sh python3 Tools/check/selftest.py
+
+fmt: ## Format the Swift sources in place
+	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format $(SWIFT_SOURCES)
+
+bench: release ## Measure the README's table again
+	@python3 Benchmarks/bench.py
+
+docs: ## Renew the generated parts of the docs and check every path in them
+	@python3 Benchmarks/table.py --write README.md
+	@python3 Tools/check/docs.py
+
+interop: packages ## Test the files against the real diffusers library (a venv of its own)
+	@Tools/interop/run.sh
+
+install: ## Install programs, units, model and docs under DESTDIR/PREFIX (run make release first)
+	@Tools/install.sh "$(DESTDIR)" "$(PREFIX)"
+
+clean-machine: ## Run the demo and the tests in a fresh minimal Debian 12 (needs root and debootstrap)
+	@Tools/check/clean-machine.sh
+
+packages:
+	@Tools/install-packages.sh

@@ -1,0 +1,46 @@
+import Dispatch
+import Synchronization
+
+/// Runs the pieces of one op on several cores. Pieces are cut by shape, never by the number of threads, so that a
+/// result does not depend on how many there are.
+public enum Parallel {
+  private static let threadCount = Atomic<Int>(0)
+
+  /// How many threads an op may use; the machine's active processors unless set.
+  public static var threads: Int {
+    get {
+      let set = threadCount.load(ordering: .relaxed)
+      return set > 0 ? set : availableProcessors
+    }
+    set { threadCount.store(newValue, ordering: .relaxed) }
+  }
+
+  /// Calls `body` for every piece in `0..<count`, each once, in any order, and returns when all are done.
+  public static func forEach(_ count: Int, _ body: (Int) -> Void) {
+    let workers = min(threads, count)
+    guard workers > 1 else {
+      for piece in 0..<count { body(piece) }
+      return
+    }
+    let next = Atomic<Int>(0)
+    withoutActuallyEscaping(body) { body in
+      // Unsafe: pieces write to disjoint memory; that is the contract of this function.
+      nonisolated(unsafe) let body = body
+      DispatchQueue.concurrentPerform(iterations: workers) { _ in
+        while true {
+          let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue
+          guard piece < count else { return }
+          body(piece)
+        }
+      }
+    }
+  }
+
+  /// Cuts `0..<count` into pieces of about `grain` and calls `body` with each range.
+  public static func forEachRange(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+    let pieces = max(1, (count + grain - 1) / grain)
+    forEach(pieces) { piece in
+      body(count * piece / pieces..<count * (piece + 1) / pieces)
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import Errors
+import Formats
+import Ops
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The network that predicts noise or velocity: diffusers' UNet2DConditionModel (Ronneberger et al. 2015, Ho et al.
+/// 2020, Rombach et al. 2022), driven by its config.
+public struct UNet2DConditionModel: Sendable {
+  public let config: UNetConfig
+  let timeEmbedding: TimestepEmbedding
+  let convIn: Conv2d
+  let downBlocks: [DownBlock]
+  let midBlock: MidBlock?
+  let upBlocks: [UpBlock]
+  let convNormOut: NormParameters
+  let convOut: Conv2d
+  /// How many cross-attentions ask for context.
+  public let crossAttentionCount: Int
+
+  /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
+  public init(config: UNetConfig, weights: WeightSet, dtype: DType = .f32) throws {
+    let scope = WeightScope(weights, dtype: dtype)
+    let widths = config.blockOutChannels
+    var builder = UNetBuilder(config: config)
+    self.config = config
+    timeEmbedding = try TimestepEmbedding(scope["time_embedding"], config, channels: builder.timeChannels)
+    convIn = try scope["conv_in"].conv2d(config.inChannels, widths[0])
+    var skips = [widths[0]]
+    var downBlocks: [DownBlock] = []
+    for block in widths.indices {
+      let down = try DownBlock(scope["down_blocks"][block], &builder, block: block)
+      skips += Array(repeating: widths[block], count: down.resnets.count + (down.downsampler == nil ? 0 : 1))
+      downBlocks.append(down)
+    }
+    self.downBlocks = downBlocks
+    midBlock = try config.midBlockType.map { try MidBlock(scope["mid_block"], $0, &builder) }
+    var upBlocks: [UpBlock] = []
+    for block in widths.indices {
+      upBlocks.append(try UpBlock(scope["up_blocks"][block], &builder, block: block, skips: &skips))
+    }
+    self.upBlocks = upBlocks
+    convNormOut = try scope["conv_norm_out"].norm(widths[0], eps: config.normEps)
+    convOut = try scope["conv_out"].conv2d(widths[0], config.outChannels)
+    crossAttentionCount = builder.crossAttentions
+  }
+
+  /// Latents must have sides that are multiples of this.
+  public var sizeMultiple: Int { 1 << (config.blockOutChannels.count - 1) }
+
+  /// latents (B, H, W, in), one timestep a picture, context (B, tokens, C) -> prediction (B, H, W, out).
+  public func callAsFunction(
+    _ latents: Activation, timesteps: [Float], _ context: some CrossAttentionContext, on tape: Tape
+  ) -> Activation {
+    precondition(timesteps.count == latents.batch)
+    precondition(latents.shape[1] % sizeMultiple == 0 && latents.shape[2] % sizeMultiple == 0)
+    let timeVector = tape.silu(timeEmbedding(timesteps, on: tape))  // (B, T)
+    var h = tape.conv2d(latents, convIn)
+    tape.observe("conv_in", h)
+    var states = [h]
+    for block in downBlocks { states += block(states[states.count - 1], timeVector: timeVector, context, on: tape) }
+    h = states[states.count - 1]
+    if let midBlock {
+      h = midBlock(h, timeVector: timeVector, context, on: tape)
+      tape.observe("mid_block", h)
+    }
+    for block in upBlocks { h = block(h, skips: &states, timeVector: timeVector, context, on: tape) }
+    h = tape.silu(tape.groupNorm(h, convNormOut, groups: config.normNumGroups))
+    let y = tape.conv2d(h, convOut)
+    tape.observe("conv_out", y)
+    return y
+  }
+}
+
+/// Sinusoids of the timestep through two linear layers (Vaswani et al. 2017, as diffusers' Timesteps and
+/// TimestepEmbedding).
+struct TimestepEmbedding: Sendable {
+  let linear1: Linear
+  let linear2: Linear
+  let config: UNetConfig
+
+  init(_ scope: WeightScope, _ config: UNetConfig, channels: Int) throws {
+    self.config = config
+    linear1 = try scope["linear_1"].linear(config.blockOutChannels[0], channels)
+    linear2 = try scope["linear_2"].linear(channels, channels)
+  }
+
+  /// (B) -> (B, T)
+  func callAsFunction(_ timesteps: [Float], on tape: Tape) -> Activation {
+    let sinusoids = tape.constant([timesteps.count, linear1.inputs], timesteps.flatMap(sinusoids))
+    let y = tape.linear(tape.silu(tape.linear(sinusoids, linear1)), linear2)
+    tape.observe("time_embedding", y)
+    return y
+  }
+
+  /// In f32, as PyTorch has it: at t = 999 the rounding of the angles shows in the fourth digit.
+  private func sinusoids(_ timestep: Float) -> [Float] {
+    let half = linear1.inputs / 2
+    let slope = -logf(10_000) / (Float(half) - Float(config.freqShift))
+    let angles = (0..<half).map { timestep * expf(slope * Float($0)) }
+    let (sines, cosines) = (angles.map { sinf($0) }, angles.map { cosf($0) })
+    let padding = [Float](repeating: 0, count: linear1.inputs % 2)
+    return (config.flipSinToCos ? cosines + sines : sines + cosines) + padding
+  }
+}

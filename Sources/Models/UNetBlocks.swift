@@ -1,0 +1,147 @@
+import Ops
+
+/// What the blocks of one U-Net share while it is built.
+struct UNetBuilder {
+  let config: UNetConfig
+  /// Cross-attentions so far, in the order of the forward pass.
+  var crossAttentions = 0
+
+  var timeChannels: Int { 4 * config.blockOutChannels[0] }
+
+  func resnet(_ scope: WeightScope, _ inputs: Int, _ outputs: Int) throws -> ResnetBlock2D {
+    try ResnetBlock2D(
+      scope, inputs, outputs, timeChannels: timeChannels, groups: config.normNumGroups, eps: config.normEps)
+  }
+
+  mutating func transformer(_ scope: WeightScope, block: Int) throws -> Transformer2D {
+    try Transformer2D(
+      scope, config.blockOutChannels[block], context: config.crossAttentionDim[block],
+      heads: config.attentionHeads[block], layers: config.transformerLayersPerBlock[block],
+      groups: config.normNumGroups, crossAttentions: &crossAttentions)
+  }
+}
+
+/// DownBlock2D and CrossAttnDownBlock2D: resnets, a transformer after each where there are any, a strided convolution.
+struct DownBlock: Sendable {
+  let resnets: [ResnetBlock2D]
+  let attentions: [Transformer2D]
+  let downsampler: Conv2d?
+  let path: String
+
+  init(_ scope: WeightScope, _ builder: inout UNetBuilder, block: Int) throws {
+    let config = builder.config
+    let outputs = config.blockOutChannels[block]
+    var channels = config.blockOutChannels[max(0, block - 1)]
+    var resnets: [ResnetBlock2D] = []
+    var attentions: [Transformer2D] = []
+    for layer in 0..<config.layersPerBlock[block] {
+      resnets.append(try builder.resnet(scope["resnets"][layer], channels, outputs))
+      channels = outputs
+      if config.downBlockTypes[block] == .crossAttention {
+        attentions.append(try builder.transformer(scope["attentions"][layer], block: block))
+      }
+    }
+    self.resnets = resnets
+    self.attentions = attentions
+    path = scope.path
+    let padding = config.downsamplePadding
+    let isLast = block == config.blockOutChannels.count - 1
+    downsampler =
+      isLast
+      ? nil
+      : try scope["downsamplers.0.conv"].conv2d(outputs, outputs, stride: 2, padding: (padding, padding))
+  }
+
+  /// Returns every state that an up block will want: after each layer, and after the downsampler.
+  func callAsFunction(
+    _ x: Activation, timeVector: Activation, _ context: some CrossAttentionContext, on tape: Tape
+  ) -> [Activation] {
+    var h = x
+    var states: [Activation] = []
+    for (index, resnet) in resnets.enumerated() {
+      h = resnet(h, timeVector: timeVector, on: tape)
+      if index < attentions.count { h = attentions[index](h, context, on: tape) }
+      states.append(h)
+    }
+    if let downsampler {
+      h = tape.conv2d(h, downsampler)
+      tape.observe("\(path).downsamplers.0", h)
+      states.append(h)
+    }
+    return states
+  }
+}
+
+/// UNetMidBlock2DCrossAttn: resnet, transformer, resnet; UNetMidBlock2D: one resnet.
+struct MidBlock: Sendable {
+  let resnets: [ResnetBlock2D]
+  let attention: Transformer2D?
+
+  init(_ scope: WeightScope, _ type: UNetConfig.MidBlockType, _ builder: inout UNetBuilder) throws {
+    let block = builder.config.blockOutChannels.count - 1
+    let channels = builder.config.blockOutChannels[block]
+    attention =
+      type == .crossAttention ? try builder.transformer(scope["attentions"][0], block: block) : nil
+    resnets = try (0..<(type == .crossAttention ? 2 : 1)).map {
+      try builder.resnet(scope["resnets"][$0], channels, channels)
+    }
+  }
+
+  func callAsFunction(
+    _ x: Activation, timeVector: Activation, _ context: some CrossAttentionContext, on tape: Tape
+  ) -> Activation {
+    var h = resnets[0](x, timeVector: timeVector, on: tape)
+    if let attention { h = attention(h, context, on: tape) }
+    if resnets.count > 1 { h = resnets[1](h, timeVector: timeVector, on: tape) }
+    return h
+  }
+}
+
+/// UpBlock2D and CrossAttnUpBlock2D: each resnet takes the latest unused state of the down path beside its input.
+struct UpBlock: Sendable {
+  let resnets: [ResnetBlock2D]
+  let attentions: [Transformer2D]
+  let upsampler: Conv2d?
+  let path: String
+
+  /// - Parameters:
+  ///   - block: counted along the up path; its mirror in the down path gives the sizes.
+  ///   - skips: channels of the down path's states not yet used, last in, first out.
+  init(_ scope: WeightScope, _ builder: inout UNetBuilder, block: Int, skips: inout [Int]) throws {
+    let config = builder.config
+    let blocks = config.blockOutChannels.count
+    let mirror = blocks - 1 - block
+    let outputs = config.blockOutChannels[mirror]
+    var channels = config.blockOutChannels[min(mirror + 1, blocks - 1)]
+    var resnets: [ResnetBlock2D] = []
+    var attentions: [Transformer2D] = []
+    for layer in 0...config.layersPerBlock[mirror] {
+      let skip = skips.removeLast()
+      resnets.append(try builder.resnet(scope["resnets"][layer], channels + skip, outputs))
+      channels = outputs
+      if config.upBlockTypes[block] == .crossAttention {
+        attentions.append(try builder.transformer(scope["attentions"][layer], block: mirror))
+      }
+    }
+    self.resnets = resnets
+    self.attentions = attentions
+    path = scope.path
+    upsampler = block == blocks - 1 ? nil : try scope["upsamplers.0.conv"].conv2d(outputs, outputs)
+  }
+
+  func callAsFunction(
+    _ x: Activation, skips: inout [Activation], timeVector: Activation, _ context: some CrossAttentionContext,
+    on tape: Tape
+  ) -> Activation {
+    var h = x
+    for (index, resnet) in resnets.enumerated() {
+      h = resnet(tape.concatChannels(h, skips.removeLast()), timeVector: timeVector, on: tape)
+      if index < attentions.count { h = attentions[index](h, context, on: tape) }
+    }
+    if let upsampler {
+      h = tape.conv2d(tape.upsampleNearest2x(h), upsampler)
+      tape.observe("\(path).upsamplers.0", h)
+    }
+    return h
+  }
+}

@@ -1,0 +1,135 @@
+import Errors
+import Formats
+import Kernels
+import Ops
+import Tensors
+
+/// The weights of one network seen from one of its parts: `scope["down_blocks"][0]["resnets"]`.
+///
+/// Tensors come as the engine computes with them: f32 files are used where they are mapped, other types are widened,
+/// convolutions go from (out, in, k, k) to (out, k, k, in).
+struct WeightScope {
+  let weights: WeightSet
+  /// Dotted, as observers see it and, apart from `WeightNames`, as files name it.
+  let path: String
+  let dtype: DType
+  let names: WeightNames
+  private let pool = BufferPool()
+
+  init(_ weights: WeightSet, dtype: DType, path: String = "", names: WeightNames = WeightNames()) {
+    self.weights = weights
+    self.path = path
+    self.dtype = dtype
+    self.names = names
+  }
+
+  subscript(part: String) -> WeightScope {
+    WeightScope(weights, dtype: dtype, path: path.isEmpty ? part : "\(path).\(part)", names: names)
+  }
+
+  subscript(index: Int) -> WeightScope { self["\(index)"] }
+
+  // MARK: Layers
+
+  /// A linear layer, or a 1x1 convolution that serves as one.
+  func linear(_ inputs: Int, _ outputs: Int, bias: Bool = true) throws -> Linear {
+    Linear(
+      weight: try tensor("weight", [outputs, inputs]), bias: bias ? try tensor("bias", [outputs]) : nil)
+  }
+
+  func conv2d(
+    _ inputs: Int, _ outputs: Int, kernel: Int = 3, stride: Int = 1, padding: (leading: Int, trailing: Int)? = nil
+  ) throws -> Conv2d {
+    let weight = try tensor("weight", [outputs, inputs, kernel, kernel])
+    let same = kernel / 2
+    return Conv2d(
+      weight: kernel == 1 ? weight.reshaped([outputs, 1, 1, inputs]) : channelsLast(weight),
+      bias: try tensor("bias", [outputs]), stride: stride, padding: padding ?? (same, same))
+  }
+
+  func norm(_ channels: Int, eps: Double) throws -> NormParameters {
+    NormParameters(weight: try tensor("weight", [channels]), bias: try tensor("bias", [channels]), eps: eps)
+  }
+
+  // MARK: Tensors
+
+  /// A tensor in the engine's element type, of exactly this shape but for dimensions of 1 at the end.
+  /// - Throws: `badModel` naming file, tensor and both shapes.
+  func tensor(_ name: String, _ shape: [Int]) throws -> Weight {
+    let (entry, bytes) = try find(name, shape)
+    guard let base = bytes.baseAddress else { preconditionFailure("a checked tensor has bytes") }
+    let source = try entry.dtype
+    let aligned = UInt(bitPattern: base) % UInt(max(1, source.byteCount)) == 0
+    if source == dtype, aligned {
+      return Weight(pointer: base, dtype: dtype, shape: shape, owner: WeightOwner(weights))
+    }
+    let count = entry.elementCount
+    let buffer = pool.allocate(byteCount: count * dtype.byteCount)
+    // Widening reads whole elements, so an unaligned source is moved first.
+    let moved = aligned ? nil : pool.allocate(byteCount: bytes.count)
+    moved?.pointer.copyMemory(from: base, byteCount: bytes.count)
+    guard convert(count: count, from: moved.map { UnsafeRawPointer($0.pointer) } ?? base, as: source, to: buffer.pointer, as: dtype)
+    else {
+      throw InversionError(
+        .badModel, "'\(entry.name)' of '\(path)': weights of type \(source) are not supported; convert them to f16")
+    }
+    return Weight(pointer: buffer.pointer, dtype: dtype, shape: shape, owner: buffer)
+  }
+
+  /// A tensor as its file has it, for tables that are read row by row.
+  func rawTensor(_ name: String, _ shape: [Int]) throws -> Weight {
+    let (entry, bytes) = try find(name, shape)
+    let source = try entry.dtype
+    guard let base = bytes.baseAddress, UInt(bitPattern: base) % UInt(source.byteCount) == 0,
+      [.f32, .f16, .bf16].contains(source)
+    else { return try tensor(name, shape) }
+    return Weight(pointer: base, dtype: source, shape: shape, owner: WeightOwner(weights))
+  }
+
+  /// Whether the network has a tensor of this name.
+  func has(_ name: String) -> Bool { names.candidates(for: self[name].path).contains { weights[$0] != nil } }
+
+  private func find(_ name: String, _ shape: [Int]) throws -> (TensorEntry, UnsafeRawBufferPointer) {
+    let full = self[name].path
+    let candidates = names.candidates(for: full)
+    let entry = try candidates.lazy.compactMap { weights[$0] }.first ?? weights.entry(candidates[0])
+    guard squeezed(entry.shape) == squeezed(shape), !shape.contains(0) else {
+      let file = weights.files.first { $0.tensors[entry.name] == entry }?.path ?? "?"
+      throw InversionError(
+        .badModel,
+        "'\(file)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(shape); "
+          + "use the weights and the config of one model")
+    }
+    return (entry, weights.bytes(of: entry))
+  }
+
+  private func squeezed(_ shape: [Int]) -> [Int] {
+    var result = shape
+    while result.count > 1, result.last == 1 { result.removeLast() }
+    return result
+  }
+
+  /// (out, in, k, k) -> (out, k, k, in), the order in which patches of rows lie.
+  private func channelsLast(_ weight: Weight) -> Weight {
+    let (outputs, inputs, taps) = (weight.shape[0], weight.shape[1], weight.shape[2] * weight.shape[3])
+    let size = dtype.byteCount
+    let buffer = pool.allocate(byteCount: weight.count * size)
+    for output in 0..<outputs {
+      for input in 0..<inputs {
+        for tap in 0..<taps {
+          let from = ((output * inputs + input) * taps + tap) * size
+          let to = ((output * taps + tap) * inputs + input) * size
+          (buffer.pointer + to).copyMemory(from: weight.pointer + from, byteCount: size)
+        }
+      }
+    }
+    return Weight(
+      pointer: buffer.pointer, dtype: dtype, shape: [outputs, weight.shape[2], weight.shape[3], inputs], owner: buffer)
+  }
+}
+
+/// Keeps a file mapping alive.
+private final class WeightOwner {
+  let weights: WeightSet
+  init(_ weights: WeightSet) { self.weights = weights }
+}

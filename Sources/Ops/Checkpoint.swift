@@ -1,0 +1,40 @@
+extension Tape {
+  /// Runs `block` without keeping its inner values and runs it again in the backward, so that a deep network needs the
+  /// memory of its block boundaries and of one block at a time.
+  ///
+  /// `block` must compute the same from the same inputs: it may not use state that changes between the two runs.
+  public func checkpoint(
+    _ inputs: [Activation], _ block: @escaping (Tape, [Activation]) -> [Activation]
+  ) -> [Activation] {
+    guard recording, inputs.contains(where: { $0.needsGradient }) else { return block(self, inputs) }
+    let runner = Tape(dtype: dtype, recording: false, pool: pool)
+    runner.observer = observer
+    let constants = inputs.map { alias($0, slot: nil) }
+    let outputs = block(runner, constants).map { alias($0, slot: newSlot()) }
+    // One record per output would run the block once for each: the join record waits for all of them.
+    let join = CheckpointRecord(inputs: inputs, outputs: outputs.map { ($0.slot, $0.shape) }, block: block)
+    recordJoin(join, outputs: outputs.compactMap(\.slot))
+    return outputs
+  }
+}
+
+struct CheckpointRecord {
+  let inputs: [Activation]
+  let outputs: [(slot: Int?, shape: [Int])]
+  let block: (Tape, [Activation]) -> [Activation]
+
+  /// Runs the block again, recording, and goes back through it from the outputs' gradients that there are.
+  func inputGradients(_ gradients: [Int: Activation], on tape: Tape) {
+    let inner = Tape(dtype: tape.dtype, recording: true, pool: tape.pool)
+    let leaves = inputs.map { tape.alias($0, slot: $0.needsGradient ? inner.newSlot() : nil) }
+    let results = block(inner, leaves)
+    var seeds: [(Activation, gradient: Activation)] = []
+    for (result, output) in zip(results, outputs) {
+      if let slot = output.slot, let gradient = gradients[slot], result.needsGradient { seeds.append((result, gradient)) }
+    }
+    inner.backward(seeds)
+    for (input, leaf) in zip(inputs, leaves) {
+      if let gradient = inner.gradient(of: leaf) { tape.accumulate(gradient, for: input.slot) }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Kernels
+import Tensors
+
+/// A square convolution over rows: weight (out, kernel, kernel, in), bias (out).
+public struct Conv2d: Sendable {
+  public let weight: Weight
+  public let bias: Weight?
+  public let stride: Int
+  /// Zeros above and left, and below and right.
+  public let padding: (leading: Int, trailing: Int)
+
+  public init(weight: Weight, bias: Weight?, stride: Int = 1, padding: (leading: Int, trailing: Int)) {
+    precondition(weight.shape.count == 4 && weight.shape[1] == weight.shape[2])
+    self.weight = weight
+    self.bias = bias
+    self.stride = stride
+    self.padding = padding
+  }
+
+  public var outputs: Int { weight.shape[0] }
+  public var kernel: Int { weight.shape[1] }
+  public var inputs: Int { weight.shape[3] }
+
+  /// A 1x1 convolution is a linear layer over the pixels.
+  var asLinear: Linear? {
+    guard kernel == 1, stride == 1, padding == (0, 0) else { return nil }
+    return Linear(weight: weight.reshaped([outputs, inputs]), bias: bias)
+  }
+
+  func window(over x: [Int]) -> Window {
+    Window(height: x[1], width: x[2], channels: x[3], kernel: kernel, stride: stride, padding: padding)
+  }
+}
+
+extension Tape {
+  /// (batch, height, width, in) -> (batch, height', width', out).
+  public func conv2d(_ x: Activation, _ layer: Conv2d) -> Activation {
+    if let linear = layer.asLinear { return self.linear(x, linear) }
+    precondition(x.shape.count == 4 && x.channels == layer.inputs && layer.weight.dtype == dtype)
+    let window = layer.window(over: x.shape)
+    let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
+    let y = output([x.batch, window.outHeight, window.outWidth, outputs], of: x)
+    forEachTile(batch: x.batch, positions: positions, patch: patch) { image, range in
+      let patches = pool.allocate(byteCount: range.count * patch * dtype.byteCount)
+      window.gather(dtype, range, from: x.at(image * x.count / x.batch), into: patches.pointer)
+      let target = y.at((image * positions + range.lowerBound) * outputs)
+      if let bias = layer.bias { kernels.fill_rows(range.count, outputs, outputs, bias.pointer, target) }
+      matrixProduct(
+        dtype, m: range.count, n: outputs, k: patch, Matrix(patches.pointer, stride: patch),
+        Matrix(layer.weight.pointer, stride: patch, transposed: true), beta: layer.bias == nil ? 0 : 1,
+        into: target, stride: outputs)
+    }
+    record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
+    return y
+  }
+
+  /// dx: each pixel collects from the patches that saw it.
+  func conv2dInputGradient(_ dy: Activation, shape: [Int], _ layer: Conv2d) -> Activation {
+    let window = layer.window(over: shape)
+    let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
+    let dx = allocate(shape)
+    for image in 0..<shape[0] {
+      let patches = pool.allocate(byteCount: positions * patch * dtype.byteCount)
+      forEachTile(batch: 1, positions: positions, patch: patch) { _, range in
+        matrixProduct(
+          dtype, m: range.count, n: patch, k: outputs,
+          Matrix(dy.at((image * positions + range.lowerBound) * outputs), stride: outputs),
+          Matrix(layer.weight.pointer, stride: patch),
+          into: patches.pointer + range.lowerBound * patch * dtype.byteCount, stride: patch)
+      }
+      Parallel.forEachRange(window.height, grain: max(4, window.height / 8)) { rows in
+        window.scatter(dtype, rows, from: patches.pointer, into: dx.at(image * dx.count / shape[0]))
+      }
+    }
+    return dx
+  }
+
+  /// Cuts each picture's output positions into tiles whose patches fit the second-level cache.
+  private func forEachTile(batch: Int, positions: Int, patch: Int, _ body: (Int, Range<Int>) -> Void) {
+    let cacheBytes = 512 * 1024
+    let grain = max(32, min(256, cacheBytes / (patch * dtype.byteCount), positions / 4))
+    let tiles = max(1, (positions + grain - 1) / grain)
+    Parallel.forEach(batch * tiles) { piece in
+      let tile = piece % tiles
+      body(piece / tiles, positions * tile / tiles..<positions * (tile + 1) / tiles)
+    }
+  }
+}
+
+private struct ConvRecord: TapeRecord {
+  let x: Int?
+  let shape: [Int]
+  let layer: Conv2d
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    tape.accumulate(tape.conv2dInputGradient(dy, shape: shape, layer), for: x)
+  }
+}

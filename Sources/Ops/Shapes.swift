@@ -1,0 +1,126 @@
+import Kernels
+import Tensors
+
+// MARK: Sums
+
+extension Tape {
+  /// a + b, shapes equal.
+  public func add(_ a: Activation, _ b: Activation) -> Activation {
+    precondition(a.count == b.count)
+    let y = output(a.shape, of: a, b)
+    inRuns(a.count) { kernels.add($0.count, a.at($0.lowerBound), b.at($0.lowerBound), y.at($0.lowerBound)) }
+    record(y, AddRecord(a: (a.slot, a.shape), b: (b.slot, b.shape)))
+    return y
+  }
+
+  /// Adds a vector (B, C) to every row of its picture (B, …, C).
+  public func addToRows(_ x: Activation, _ vector: Activation) -> Activation {
+    precondition(vector.shape == [x.batch, x.channels] && !vector.needsGradient)
+    let y = output(x.shape, of: x)
+    let rows = x.rows / x.batch
+    Parallel.forEach(x.batch) { image in
+      let start = image * rows * x.channels
+      kernels.add_row(rows, x.channels, x.at(start), vector.at(image * x.channels), y.at(start))
+    }
+    record(y, AddRecord(a: (x.slot, x.shape), b: (nil, [])))
+    return y
+  }
+}
+
+private struct AddRecord: TapeRecord {
+  let a: (slot: Int?, shape: [Int])
+  let b: (slot: Int?, shape: [Int])
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    tape.accumulate(tape.alias(dy, shape: a.shape, slot: nil), for: a.slot)
+    tape.accumulate(tape.alias(dy, shape: b.shape, slot: nil), for: b.slot)
+  }
+}
+
+// MARK: Shapes
+
+extension Tape {
+  /// The same rows under other leading dimensions: a picture (B, H, W, C) as tokens (B, H*W, C) and back.
+  public func reshape(_ x: Activation, _ shape: [Int]) -> Activation {
+    precondition(shape.reduce(1, *) == x.count)
+    let y = alias(x, shape: shape, slot: recording && x.needsGradient ? newSlot() : nil)
+    record(y, ReshapeRecord(x: x.slot, shape: x.shape))
+    return y
+  }
+
+  /// Puts the channels of a before those of b, row by row.
+  public func concatChannels(_ a: Activation, _ b: Activation) -> Activation {
+    precondition(a.rows == b.rows)
+    let channels = a.channels + b.channels
+    let y = output(a.shape.dropLast() + [channels], of: a, b)
+    copyRows(a.rows, a.channels, from: a.at(0), stride: a.channels, to: y.at(0), stride: channels)
+    copyRows(b.rows, b.channels, from: b.at(0), stride: b.channels, to: y.at(a.channels), stride: channels)
+    record(y, ConcatRecord(a: (a.slot, a.shape), b: (b.slot, b.shape)))
+    return y
+  }
+
+  /// Doubles height and width by repeating pixels.
+  public func upsampleNearest2x(_ x: Activation) -> Activation {
+    let (height, width) = (x.shape[1], x.shape[2])
+    let y = output([x.batch, 2 * height, 2 * width, x.channels], of: x)
+    Parallel.forEach(x.batch) { image in
+      let start = image * height * width * x.channels
+      kernels.upsample_nearest_2x(height, width, x.channels, x.at(start), y.at(4 * start))
+    }
+    record(y, UpsampleRecord(x: x.slot, shape: x.shape))
+    return y
+  }
+
+  func upsampleNearest2xInputGradient(_ dy: Activation, shape: [Int]) -> Activation {
+    let dx = allocate(shape)
+    Parallel.forEach(shape[0]) { image in
+      let start = image * dx.count / shape[0]
+      kernels.upsample_nearest_2x_input_gradient(shape[1], shape[2], shape[3], dy.at(4 * start), dx.at(start))
+    }
+    return dx
+  }
+
+  fileprivate func copyRows(
+    _ rows: Int, _ channels: Int, from: UnsafeRawPointer, stride: Int, to: UnsafeMutableRawPointer, stride toStride: Int
+  ) {
+    let size = dtype.byteCount
+    for row in 0..<rows {
+      (to + row * toStride * size).copyMemory(from: from + row * stride * size, byteCount: channels * size)
+    }
+  }
+}
+
+private struct ReshapeRecord: TapeRecord {
+  let x: Int?
+  let shape: [Int]
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    tape.accumulate(tape.alias(dy, shape: shape, slot: nil), for: x)
+  }
+}
+
+private struct ConcatRecord: TapeRecord {
+  let a: (slot: Int?, shape: [Int])
+  let b: (slot: Int?, shape: [Int])
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    tape.accumulate(part(dy, a.shape, from: 0, on: tape), for: a.slot)
+    tape.accumulate(part(dy, b.shape, from: a.shape[a.shape.count - 1], on: tape), for: b.slot)
+  }
+
+  private func part(_ dy: Activation, _ shape: [Int], from channel: Int, on tape: Tape) -> Activation {
+    let dx = tape.allocate(shape)
+    tape.copyRows(
+      dx.rows, dx.channels, from: dy.at(channel), stride: dy.channels, to: dx.at(0), stride: dx.channels)
+    return dx
+  }
+}
+
+private struct UpsampleRecord: TapeRecord {
+  let x: Int?
+  let shape: [Int]
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    tape.accumulate(tape.upsampleNearest2xInputGradient(dy, shape: shape), for: x)
+  }
+}

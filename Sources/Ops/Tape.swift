@@ -1,0 +1,139 @@
+import Kernels
+import Tensors
+
+/// Runs the ops of a network and, when recording, remembers what their input gradients need.
+///
+/// `Tape(recording: false)` only runs: an activation's memory returns to the pool after its last use. `Tape(recording:
+/// true)` appends a record per op, and only where an input needs a gradient. Model weights are frozen: there are no
+/// weight gradients anywhere. A tape belongs to one thread; its ops use several.
+public final class Tape {
+  /// f32, or f64 where gradients are checked against finite differences.
+  public let dtype: DType
+  public let recording: Bool
+  public let pool: BufferPool
+  /// Called with the output of every named part of a network, under its diffusers path.
+  public var observer: ((String, Activation) -> Void)?
+
+  let kernels: KernelTable
+  private var records: [Record] = []
+  private var gradients: [Int: Activation] = [:]
+  private var slots = 0
+
+  public init(dtype: DType = .f32, recording: Bool, pool: BufferPool = BufferPool()) {
+    self.dtype = dtype
+    self.recording = recording
+    self.pool = pool
+    self.kernels = Kernels.kernels(for: dtype)
+  }
+
+  // MARK: Inputs
+
+  /// A constant from f32 elements.
+  public func constant(_ shape: [Int], _ elements: [Float]) -> Activation {
+    filled(allocate(shape), with: elements.map(Double.init))
+  }
+
+  /// A leaf whose gradient is wanted.
+  public func variable(_ shape: [Int], _ elements: [Double]) -> Activation {
+    precondition(recording, "a variable needs a recording tape")
+    return filled(allocate(shape, slot: newSlot()), with: elements)
+  }
+
+  private func filled(_ activation: Activation, with elements: [Double]) -> Activation {
+    precondition(elements.count == activation.count)
+    switch dtype {
+    case .f64: activation.pointer.copyMemory(from: elements, byteCount: elements.count * 8)
+    default:
+      let out = activation.pointer.assumingMemoryBound(to: Float.self)
+      for (index, element) in elements.enumerated() { out[index] = Float(element) }
+    }
+    return activation
+  }
+
+  // MARK: For ops
+
+  /// An activation of arbitrary contents, to be filled by its op.
+  func allocate(_ shape: [Int], slot: Int? = nil) -> Activation {
+    let buffer = pool.allocate(byteCount: shape.reduce(1, *) * dtype.byteCount)
+    return Activation(shape: shape, dtype: dtype, buffer: buffer, slot: slot)
+  }
+
+  /// The output of an op on `inputs`: it needs a gradient when one of them does and the tape records.
+  func output(_ shape: [Int], of inputs: Activation...) -> Activation {
+    allocate(shape, slot: recording && inputs.contains { $0.needsGradient } ? newSlot() : nil)
+  }
+
+  /// The same memory under another shape and slot.
+  func alias(_ x: Activation, shape: [Int]? = nil, slot: Int?) -> Activation {
+    Activation(shape: shape ?? x.shape, dtype: x.dtype, buffer: x.buffer, slot: slot)
+  }
+
+  func newSlot() -> Int {
+    slots += 1
+    return slots
+  }
+
+  /// Remembers how to go back through the op that made `output`, if anything needs it.
+  func record(_ output: Activation, _ record: @autoclosure () -> any TapeRecord) {
+    if let slot = output.slot { records.append(.op(output: slot, record())) }
+  }
+
+  /// As `record`, for a run of ops whose several outputs go back together.
+  func recordJoin(_ record: CheckpointRecord, outputs: [Int]) {
+    records.append(.checkpoint(outputs: outputs, record))
+  }
+
+  /// Adds `gradient` to what has been collected for `slot`; nothing for a constant.
+  func accumulate(_ gradient: @autoclosure () -> Activation, for slot: Int?) {
+    guard let slot else { return }
+    let new = gradient()
+    guard let old = gradients[slot] else {
+      gradients[slot] = new
+      return
+    }
+    // In place is not allowed: `old` may be the gradient that another slot also holds.
+    let sum = allocate(old.shape)
+    kernels.add(old.count, old.pointer, new.pointer, sum.pointer)
+    gradients[slot] = sum
+  }
+
+  // MARK: Backward
+
+  /// Walks the records in reverse from the gradients of a loss with respect to `outputs`. A tape goes back once.
+  public func backward(_ outputs: [(Activation, gradient: Activation)]) {
+    for (output, gradient) in outputs {
+      precondition(output.shape == gradient.shape)
+      accumulate(gradient, for: output.slot)
+    }
+    while let record = records.popLast() {
+      switch record {
+      case .op(let slot, let record):
+        guard let gradient = gradients.removeValue(forKey: slot) else { continue }
+        record.inputGradients(gradient, on: self)
+      case .checkpoint(let slots, let record):
+        let arrived = gradients.filter { slots.contains($0.key) }
+        for slot in slots { gradients[slot] = nil }
+        if !arrived.isEmpty { record.inputGradients(arrived, on: self) }
+      }
+    }
+  }
+
+  /// What `backward` collected for a variable; nil if the outputs do not depend on it.
+  public func gradient(of variable: Activation) -> Activation? {
+    variable.slot.flatMap { gradients[$0] }
+  }
+
+  /// Tells the observer of a named part's output.
+  public func observe(_ path: String, _ output: Activation) { observer?(path, output) }
+}
+
+private enum Record {
+  case op(output: Int, any TapeRecord)
+  case checkpoint(outputs: [Int], CheckpointRecord)
+}
+
+/// What one op keeps for its gradient. It holds slots of inputs, and activations only where their values are needed.
+protocol TapeRecord {
+  /// Adds the gradients of the op's inputs, given that of its output, to the tape.
+  func inputGradients(_ dy: Activation, on tape: Tape)
+}
