@@ -35,6 +35,7 @@ let package = Package(
     .target(name: "StrictJSON"),
     .target(name: "Tensors", dependencies: ["Errors"]),
     .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS", "Tensors"]),
+    .target(name: "Zlib", dependencies: ["CZlib"]),
     .target(name: "Tokenizer", dependencies: ["CClipMerges", "Errors", "Files", "StrictJSON"]),
     .target(name: "Schedules", dependencies: ["Errors"]),
 
@@ -43,9 +44,9 @@ let package = Package(
     .target(
       name: "Formats",
       dependencies: [
-        "CZlib", "Errors", "Files", "StrictJSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+        "Errors", "Files", "StrictJSON", "Tensors", "Zlib", .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    .target(name: "Images", dependencies: ["CImageCodecs", "CZlib", "Errors"]),
+    .target(name: "Images", dependencies: ["CImageCodecs", "Errors", "Files", "Zlib"]),
     .target(name: "Wire"),
 
     // Networks.
@@ -84,6 +85,7 @@ let package = Package(
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "ZlibTests", dependencies: ["Zlib"]),
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),
     .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], resources: [.copy("Golden")]),
