@@ -26,6 +26,9 @@ struct inv_kernels {
 const struct inv_kernels *_Nonnull inv_kernels_f32(enum inv_isa isa);
 const struct inv_kernels *_Nonnull inv_kernels_f64(void);
 
+/// The kernel's name at `index` of kernels.inc, or NULL past its end: a test sees by it that it covers them all.
+const char *_Nullable inv_kernel_name(size_t index);
+
 /// Conversions, n elements each. f32 to f16 and bf16 round to nearest even.
 void inv_f16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
 void inv_bf16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
