@@ -29,11 +29,13 @@ let package = Package(
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
     // Storage and maths.
+    .target(name: "CClipMerges", exclude: ["LICENSE", "README.md", "merges.txt"]),
     .target(name: "Errors"),
+    .target(name: "Files", dependencies: ["Errors"]),
     .target(name: "StrictJSON"),
     .target(name: "Tensors", dependencies: ["Errors"]),
     .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS", "Tensors"]),
-    .target(name: "Tokenizer", dependencies: ["Errors", "StrictJSON"], resources: [.copy("Resources/clip")]),
+    .target(name: "Tokenizer", dependencies: ["CClipMerges", "Errors", "Files", "StrictJSON"]),
     .target(name: "Schedules", dependencies: ["Errors"]),
 
     // Operations.
@@ -41,7 +43,7 @@ let package = Package(
     .target(
       name: "Formats",
       dependencies: [
-        "CZlib", "Errors", "StrictJSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+        "CZlib", "Errors", "Files", "StrictJSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "Images", dependencies: ["CImageCodecs", "CZlib", "Errors"]),
     .target(name: "Wire"),

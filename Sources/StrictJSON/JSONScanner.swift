@@ -34,15 +34,22 @@ public struct JSONScanner {
 
   /// Reads an object, calling `member` behind each key; `member` must consume exactly one value.
   public mutating func object(_ member: (inout JSONScanner, String) throws -> Void) throws {
-    try open(UInt8(ascii: "{"), "an object")
+    // Bytes, not strings: Swift's strings are equal when they are canonically equivalent.
     var seen = Set<[UInt8]>()
+    try table { scanner, key in
+      let text = String(decoding: key, as: UTF8.self)
+      guard seen.insert(key).inserted else { throw JSONError("duplicate key '\(text)'", at: scanner.offset) }
+      try member(&scanner, text)
+    }
+  }
+
+  /// Reads an object of very many members, with its keys as UTF-8 and without looking for duplicate keys: the caller
+  /// refuses them when it puts the members into its own table.
+  public mutating func table(_ member: (inout JSONScanner, [UInt8]) throws -> Void) throws {
+    try open(UInt8(ascii: "{"), "an object")
     if !take(UInt8(ascii: "}")) {
       repeat {
-        skipSpace()
-        let start = offset
-        let key = try string()
-        // Bytes, not strings: Swift's strings are equal when they are canonically equivalent.
-        guard seen.insert(Array(key.utf8)).inserted else { throw JSONError("duplicate key '\(key)'", at: start) }
+        let key = try stringBytes()
         try expect(UInt8(ascii: ":"), "':'")
         try member(&self, key)
       } while take(UInt8(ascii: ","))
@@ -80,6 +87,34 @@ public struct JSONScanner {
     }
     return value
   }
+
+  /// Reads any number.
+  public mutating func number() throws -> Double {
+    skipSpace()
+    let start = offset
+    try skipNumber()
+    guard let value = Double(String(decoding: bytes[start..<offset], as: UTF8.self)) else {
+      throw JSONError("expected a number", at: start)
+    }
+    return value
+  }
+
+  /// What the next value is, without reading it; nil at the end or before a byte that begins no value.
+  public mutating func nextKind() -> Kind? {
+    skipSpace()
+    switch peek() {
+    case UInt8(ascii: "{"): return .object
+    case UInt8(ascii: "["): return .array
+    case UInt8(ascii: "\""): return .string
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
+    case UInt8(ascii: "n"): return .null
+    case UInt8(ascii: "-"): return .number
+    case .some(UInt8(ascii: "0")...UInt8(ascii: "9")): return .number
+    default: return nil
+    }
+  }
+
+  public enum Kind: Sendable { case object, array, string, number, boolean, null }
 
   /// Takes `null` when it comes next.
   public mutating func takeNull() -> Bool {

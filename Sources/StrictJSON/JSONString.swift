@@ -9,7 +9,7 @@ extension JSONScanner {
     try expect(UInt8(ascii: "\""), "a string")
     let start = offset
     var out: [UInt8] = []
-    while let byte = peek() {
+    while let byte = skipPlain(&out) {
       switch byte {
       case UInt8(ascii: "\""):
         offset += 1
@@ -17,14 +17,25 @@ extension JSONScanner {
       case UInt8(ascii: "\\"):
         offset += 1
         try appendEscape(to: &out)
-      case 0..<0x20:
-        throw JSONError("raw control character in a string", at: offset)
       default:
-        out.append(byte)
-        offset += 1
+        throw JSONError("raw control character in a string", at: offset)
       }
     }
     throw JSONError("string without an end", at: start)
+  }
+
+  /// Appends what stands for itself and gives the byte that does not; nil at the end of the text.
+  private mutating func skipPlain(_ out: inout [UInt8]) -> UInt8? {
+    let start = offset
+    while offset < bytes.count {
+      let byte = bytes[offset]
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20 {
+        out.append(contentsOf: bytes[start..<offset])
+        return byte
+      }
+      offset += 1
+    }
+    return nil
   }
 
   private mutating func appendEscape(to out: inout [UInt8]) throws {

@@ -60,6 +60,27 @@ import Testing
     try scanner.end()
   }
 
+  @Test(arguments: [
+    ("1000000000000000019884624838656", 1e30), ("-1.5e2", -150), ("0", 0), ("1e999", .infinity),
+  ])
+  func readsNumbers(_ text: String, _ value: Double) throws {
+    var scanner = try JSONScanner(Array(text.utf8))
+    #expect(try scanner.number() == value)
+    try scanner.end()
+  }
+
+  @Test func tellsKinds() throws {
+    var kinds: [JSONScanner.Kind?] = []
+    var scanner = try JSONScanner(Array(#"[{},[],"",-1,7,true,false,null,?"#.utf8))
+    #expect(throws: JSONError.self) {
+      try scanner.array { scanner in
+        kinds.append(scanner.nextKind())
+        try scanner.skipValue()
+      }
+    }
+    #expect(kinds == [.object, .array, .string, .number, .number, .boolean, .boolean, .null, nil])
+  }
+
   @Test func literalsReadBack() throws {
     let text = "a\"\\\u{1}\u{1F}\u{7F}\u{8}\u{C}\n\r\té😀/\u{2028}"
     #expect(jsonLiteral("\u{1}\"") == #""\u0001\"""#)

@@ -26,7 +26,7 @@ public func readFile(path: String, limit: Int = 64 << 20) throws -> [UInt8] {
 }
 
 /// Whether a file or folder is there and can be looked up.
-func exists(_ path: String) -> Bool {
+package func exists(_ path: String) -> Bool {
   var status = stat()
   return stat(path, &status) == 0
 }

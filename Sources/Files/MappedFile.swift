@@ -70,7 +70,7 @@ public final class MappedFile: Sendable {
 /// Opens a regular file for reading and gives its size.
 ///
 /// O_NONBLOCK keeps the open of a named pipe without a writer from hanging; it changes nothing for regular files.
-func openRegularFile(_ path: String) throws -> (fd: Int32, size: Int) {
+package func openRegularFile(_ path: String) throws -> (fd: Int32, size: Int) {
   let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   guard fd >= 0 else { throw fileError(path, "cannot be opened") }
   var status = stat()
@@ -87,6 +87,6 @@ func openRegularFile(_ path: String) throws -> (fd: Int32, size: Int) {
 }
 
 /// `.fileUnavailable` with the current `errno` in words.
-func fileError(_ path: String, _ what: String) -> InversionError {
+package func fileError(_ path: String, _ what: String) -> InversionError {
   InversionError(.fileUnavailable, "'\(path)': \(what): \(String(cString: strerror(errno)))")
 }

@@ -1,0 +1,2 @@
+// Whoever reads a format works with the files under it: MappedFile, AtomicFile, readFile.
+@_exported import Files
