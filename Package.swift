@@ -90,7 +90,7 @@ let package = Package(
     .testTarget(name: "OpsTests", dependencies: ["Ops"]),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], resources: [.copy("Samples")]),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], resources: [.copy("Samples")]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Formats"], resources: [.copy("Golden")]),
+    .testTarget(name: "ModelsTests", dependencies: ["Formats", "Kernels", "Models", "Ops"], resources: [.copy("Golden")]),
     .testTarget(name: "EmbeddingsTests", dependencies: ["Embeddings"]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation"], resources: [.copy("Golden")]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Golden")]),
