@@ -23,7 +23,8 @@ public final class SafetensorsFile: Sendable {
   }
 
   private init(_ file: MappedFile) throws {
-    self.path = file.path
+    let path = file.path
+    self.path = path
     self.file = file
     do {
       let header = try SafetensorsHeader(file.bytes, path: path)
