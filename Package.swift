@@ -50,7 +50,7 @@ let package = Package(
 
     // Networks.
     .target(name: "Models", dependencies: ["Errors", "Formats", "Ops", "Tokenizer", "Schedules"]),
-    .target(name: "Embeddings", dependencies: ["Errors", "Formats"]),
+    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Tensors"]),
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Schedules"]),
@@ -91,7 +91,8 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], resources: [.copy("Samples")]),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], resources: [.copy("Samples")]),
     .testTarget(name: "ModelsTests", dependencies: ["Formats", "Kernels", "Models", "Ops"], resources: [.copy("Golden")]),
-    .testTarget(name: "EmbeddingsTests", dependencies: ["Embeddings"]),
+    .testTarget(
+      name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation"], resources: [.copy("Golden")]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Golden")]),
     .testTarget(name: "DaemonTests", dependencies: ["Client", "Daemon"]),
