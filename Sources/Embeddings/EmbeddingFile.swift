@@ -13,7 +13,8 @@ public enum EmbeddingFile {
   static let normLimit: Float = 1e4
 
   /// Reads a file.
-  /// - Throws: `.fileUnavailable`; `.badFile` when it is no safetensors file; `.badEmbedding` when it holds no embedding.
+  /// - Throws: `.fileUnavailable`; `.badFile` when it is no safetensors file; `.badEmbedding` when it holds no
+  ///   embedding.
   public static func read(_ path: String) throws(InversionError) -> LearnedEmbedding {
     try read(bytes: bytes(of: path), path: path)
   }

@@ -19,7 +19,8 @@ public final class EmbeddingStore: Sendable {
   private let endWatch = Mutex<(@Sendable () -> Void)?>(nil)
 
   /// Reads the folder.
-  /// - Throws: `.fileUnavailable` when it is no folder that can be listed. Bad files are no error: see the table's `rejected`.
+  /// - Throws: `.fileUnavailable` when it is no folder that can be listed. Bad files are no error: see the
+  ///   table's `rejected`.
   public init(folder: String, width: Int) throws(InversionError) {
     precondition(width > 0)
     self.folder = folder
@@ -70,8 +71,8 @@ public final class EmbeddingStore: Sendable {
   /// Puts an embedding file into the folder, atomically, and in force.
   ///
   /// It replaces the embedding that `name` stands for now, wherever that file is; else it becomes `name`.safetensors.
-  /// - Throws: `.invalidArgument` for a name that cannot be a file's; `.badFile` and `.badEmbedding` for content that would
-  ///   not come into force; `.fileUnavailable` when the folder cannot be written. Nothing is changed then.
+  /// - Throws: `.invalidArgument` for a name that cannot be a file's; `.badFile` and `.badEmbedding` for content that
+  ///   would not come into force; `.fileUnavailable` when the folder cannot be written. Nothing is changed then.
   public func add(_ bytes: [UInt8], as name: String) throws(InversionError) -> LearnedEmbedding {
     let stem = try Self.fileStem(of: name)
     var result: Result<LearnedEmbedding, InversionError>?
