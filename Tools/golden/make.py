@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 import gradients
 import networks
+import schedules
 import tiny_models
 import training_losses
 import trajectories
@@ -38,6 +39,7 @@ def main() -> None:
             if case.model == recipe.name:
                 path = output / "TrainingTests" / "Golden" / f"{case.name}.safetensors"
                 save(training_losses.golden_losses(model, case), path, case.metadata())
+    schedules.write(output / "SchedulesTests" / "Golden" / "schedules.json")
     check_size(output)
 
 
