@@ -49,12 +49,16 @@ let package = Package(
     .target(name: "Wire"),
 
     // Networks.
-    .target(name: "Models", dependencies: ["Errors", "Formats", "Ops", "Tokenizer", "Schedules"]),
+    .target(
+      name: "Models",
+      dependencies: ["Errors", "Formats", "Kernels", "Ops", "Schedules", "Tensors", "Tokenizer"]),
     .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Tensors"]),
 
     // Product.
-    .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Schedules"]),
-    .target(name: "Training", dependencies: ["Embeddings", "Errors", "Images", "Models", "Schedules"]),
+    .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
+    .target(
+      name: "Training",
+      dependencies: ["Embeddings", "Errors", "Formats", "Images", "Models", "Ops", "Schedules", "Tokenizer"]),
 
     // Socket ends.
     .target(
@@ -90,10 +94,13 @@ let package = Package(
     .testTarget(name: "OpsTests", dependencies: ["Ops"]),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], resources: [.copy("Samples")]),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], resources: [.copy("Samples")]),
-    .testTarget(name: "ModelsTests", dependencies: ["Formats", "Kernels", "Models", "Ops"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Formats", "Kernels", "Models", "Ops"], resources: [.copy("Golden")]),
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
-    .testTarget(name: "GenerationTests", dependencies: ["Generation"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "GenerationTests", dependencies: ["Embeddings", "Formats", "Generation", "Models"],
+      resources: [.copy("Golden")]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Golden")]),
     .testTarget(name: "DaemonTests", dependencies: ["Client", "Daemon"]),
     .testTarget(name: "CommandTests", dependencies: ["Client", "Wire"]),

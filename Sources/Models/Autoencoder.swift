@@ -46,7 +46,7 @@ public struct AutoencoderConfig: Decodable, Sendable {
     guard !blockOutChannels.isEmpty, sizes.allSatisfy({ $0 > 0 && $0 <= 1 << 16 }),
       blockOutChannels.allSatisfy({ $0 % normNumGroups == 0 })
     else {
-      throw InversionError(.badModel, "a size is zero, negative or absurdly large, or norm groups do not divide a width")
+      throw InversionError(.badModel, "a size is zero, negative or absurdly large, or groups do not divide a width")
     }
   }
 

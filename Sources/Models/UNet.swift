@@ -50,6 +50,9 @@ public struct UNet2DConditionModel: Sendable {
     crossAttentionCount = builder.crossAttentions
   }
 
+  /// Channels of the text encoder's hidden states that it attends to.
+  public var contextWidth: Int { config.crossAttentionDim[0] }
+
   /// Latents must have sides that are multiples of this.
   public var sizeMultiple: Int { 1 << (config.blockOutChannels.count - 1) }
 

@@ -25,9 +25,10 @@ import Testing
       { n in Case(inputs: [n], outputs: [n], call: { kernel($0, n, $1[0], $1[1]) }, range: 30) }
     }
     func gradient(
-      _ kernel: @escaping @Sendable (
-        inv_kernels, Int, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer
-      ) -> Void
+      _ kernel:
+        @escaping @Sendable (
+          inv_kernels, Int, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer
+        ) -> Void
     ) -> @Sendable (Int) -> Case {
       { n in Case(inputs: [n, n], outputs: [n], call: { kernel($0, n, $1[0], $1[1], $1[2]) }, range: 12) }
     }

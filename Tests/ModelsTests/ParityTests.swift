@@ -36,9 +36,9 @@ import Testing
     comparison.attach(to: tape)
     let states = "unet.in.encoder_hidden_states"
     let context = tape.constant(try golden.shape(states), try golden.floats(states))
+    let timesteps = try golden.integers("unet.in.timesteps").map(Float.init)
     let output = unet(
-      try golden.picture("unet.in.latents", on: tape), timesteps: try golden.integers("unet.in.timesteps").map(Float.init),
-      ConstantContext(context), on: tape)
+      try golden.picture("unet.in.latents", on: tape), timesteps: timesteps, ConstantContext(context), on: tape)
     comparison.compare("unet.out", output.floats, try golden.rows("unet.out"))
     comparison.expectAllRight(fused: [".time_proj", ".time_emb_proj", ".conv_shortcut"])
   }

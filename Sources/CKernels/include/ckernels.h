@@ -44,11 +44,12 @@ struct inv_window {
   size_t padding;
 };
 
-/// Rows `first..<last` of the patch matrix (out_height * out_width, kernel * kernel * channels), of `size`-byte elements.
+/// Rows `first..<last` of the patch matrix (out_height * out_width, kernel * kernel * channels); an element has `size`
+/// bytes.
 void inv_im2col(const struct inv_window *_Nonnull window, size_t size, size_t first, size_t last,
                 const void *_Nonnull x, void *_Nonnull rows);
-/// The transpose of im2col, by gathering: input rows `first..<last` (y coordinates) of dx become the sums of the patches
-/// that saw them.
+/// The transpose of im2col, by gathering: rows `first..<last` of the picture dx become the sums of the patches that saw
+/// them.
 void inv_col2im_f32(const struct inv_window *_Nonnull window, size_t first, size_t last, const float *_Nonnull rows,
                     float *_Nonnull dx);
 void inv_col2im_f64(const struct inv_window *_Nonnull window, size_t first, size_t last, const double *_Nonnull rows,
