@@ -85,6 +85,8 @@ let package = Package(
       name: "inversiond",
       dependencies: ["Daemon", "Errors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+    .executableTarget(name: "engine-benchmark", dependencies: ["Kernels", "Models", "Ops"], path: "Benchmarks/engine"),
+
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "KernelsTests", dependencies: ["CKernels", "Kernels"]),
@@ -99,7 +101,7 @@ let package = Package(
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
     .testTarget(
-      name: "GenerationTests", dependencies: ["Embeddings", "Formats", "Generation", "Models"],
+      name: "GenerationTests", dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models"],
       resources: [.copy("Golden")]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Golden")]),
     .testTarget(name: "DaemonTests", dependencies: ["Client", "Daemon"]),
