@@ -39,8 +39,8 @@ check-selftest: packages ## Show that each check can fail
 fmt: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format $(SWIFT_SOURCES)
 
-bench: release ## Measure the README's table again
-	@python3 Benchmarks/bench.py
+bench: release ## Measure the README's table again (ONLY=picture measures one part)
+	@python3 Benchmarks/bench.py $(addprefix --only ,$(ONLY))
 
 docs: ## Renew the generated parts of the docs and check every path in them
 	@python3 Benchmarks/table.py --write README.md

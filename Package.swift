@@ -50,12 +50,16 @@ let package = Package(
     .target(name: "Wire"),
 
     // Networks.
-    .target(name: "Models", dependencies: ["Errors", "Formats", "Ops", "Tokenizer", "Schedules"]),
-    .target(name: "Embeddings", dependencies: ["Errors", "Formats"]),
+    .target(
+      name: "Models",
+      dependencies: ["Errors", "Formats", "Kernels", "Ops", "Schedules", "Tensors", "Tokenizer"]),
+    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Tensors"]),
 
     // Product.
-    .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Schedules"]),
-    .target(name: "Training", dependencies: ["Embeddings", "Errors", "Images", "Models", "Schedules"]),
+    .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
+    .target(
+      name: "Training",
+      dependencies: ["Embeddings", "Errors", "Formats", "Images", "Models", "Ops", "Schedules", "Tokenizer"]),
 
     // Socket ends.
     .target(
@@ -82,9 +86,11 @@ let package = Package(
       name: "inversiond",
       dependencies: ["Daemon", "Errors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+    .executableTarget(name: "engine-benchmark", dependencies: ["Kernels", "Models", "Ops"], path: "Benchmarks/engine"),
+
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["CKernels", "Kernels"]),
     .testTarget(name: "ZlibTests", dependencies: ["Zlib"]),
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),
@@ -92,9 +98,13 @@ let package = Package(
     .testTarget(name: "OpsTests", dependencies: ["Ops"]),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], resources: [.copy("Samples")]),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], resources: [.copy("Samples")]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Formats"], resources: [.copy("Golden")]),
-    .testTarget(name: "EmbeddingsTests", dependencies: ["Embeddings"]),
-    .testTarget(name: "GenerationTests", dependencies: ["Generation"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Formats", "Kernels", "Models", "Ops"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
+    .testTarget(
+      name: "GenerationTests", dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models"],
+      resources: [.copy("Golden")]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Golden")]),
     .testTarget(name: "DaemonTests", dependencies: ["Client", "Daemon"]),
     .testTarget(name: "CommandTests", dependencies: ["Client", "Wire"]),

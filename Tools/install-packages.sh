@@ -28,8 +28,14 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 echo "install-packages: installing ${missing[*]}" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 apt() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -qq "$@" </dev/null >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -qq "$@" </dev/null >"$log" 2>&1
 }
 apt update || echo "install-packages: apt-get update failed, trying with the lists that are there" >&2
-apt install --yes --no-install-recommends "${missing[@]}"
+apt install --yes --no-install-recommends "${missing[@]}" || {
+  tail -n 20 "$log" >&2
+  echo "install-packages: apt-get install failed; see above" >&2
+  exit 69
+}

@@ -32,4 +32,13 @@ const struct inv_kernels *inv_kernels_f32(enum inv_isa isa) {
   return &inv_f32_table__scalar;
 }
 
+const char *inv_kernel_name(size_t index) {
+  static const char *const names[] = {
+#define INV_KERNEL(name, arguments) #name,
+#include "kernels.inc"
+#undef INV_KERNEL
+  };
+  return index < sizeof names / sizeof names[0] ? names[index] : NULL;
+}
+
 const struct inv_kernels *inv_kernels_f64(void) { return &inv_f64_table__scalar; }

@@ -1,22 +1,25 @@
 /// An immutable snapshot of the store: a request takes it once and keeps it to its end.
-public struct EmbeddingTable: Sendable {
+public struct EmbeddingTable: Sendable, Equatable {
   /// Counts the changes of the store; equal generation, equal table.
   public let generation: Int
   /// By trigger word.
   public let embeddings: [String: LearnedEmbedding]
   /// Second words for the same vectors, each with the trigger word that it stands for: the stem of the file's name.
   public let aliases: [String: String]
-  /// Files that are there and not in force, each with its reason.
+  /// The file that each trigger word comes from, relative to the embeddings folder.
+  public let files: [String: String]
+  /// Files that are there and not in force, or not by all of their names, each with its reason.
   public let rejected: [RejectedFile]
 
   public init(
     generation: Int = 0, embeddings: [String: LearnedEmbedding] = [:], aliases: [String: String] = [:],
-    rejected: [RejectedFile] = []
+    files: [String: String] = [:], rejected: [RejectedFile] = []
   ) {
     precondition(aliases.values.allSatisfy { embeddings[$0] != nil })
     self.generation = generation
     self.embeddings = embeddings
     self.aliases = aliases
+    self.files = files
     self.rejected = rejected
   }
 
@@ -28,6 +31,7 @@ public struct EmbeddingTable: Sendable {
 
 /// A file of the embeddings folder that could not be used, or not by all of its names.
 public struct RejectedFile: Sendable, Equatable {
+  /// Relative to the embeddings folder.
   public let path: String
   public let reason: String
 

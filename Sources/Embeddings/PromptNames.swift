@@ -15,7 +15,8 @@ public struct PromptNames: Sendable {
   public struct Split: Sendable, Equatable {
     /// In the order of the prompt; every character of it is in a text or was part of a name.
     public let pieces: [Piece]
-    /// What looks like an embedding (`<x>`, `embedding:x`) and is not in force, as written, each once. It stays in the text.
+    /// What looks like an embedding (`<x>`, `embedding:x`) and is not in force, as written, each once. It stays
+    /// in the text.
     public let missing: [String]
   }
 

@@ -26,6 +26,23 @@ public final class MappedFile: Sendable {
     self.bytes = UnsafeRawBufferPointer(start: start, count: descriptor.size)
   }
 
+  /// A private copy of `bytes`, for content that another process may change in its file while it is read.
+  /// - Throws: `.fileUnavailable` when there is no memory for it.
+  public init(copying bytes: [UInt8], path: String) throws {
+    self.path = path
+    guard !bytes.isEmpty else {
+      self.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard let start = mmap(nil, bytes.count, PROT_READ | PROT_WRITE, flags, -1, 0), start != MAP_FAILED else {
+      throw fileError(path, "cannot be copied")
+    }
+    let copy = UnsafeMutableRawBufferPointer(start: start, count: bytes.count)
+    copy.copyBytes(from: bytes)
+    self.bytes = UnsafeRawBufferPointer(copy)
+  }
+
   deinit {
     if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
   }

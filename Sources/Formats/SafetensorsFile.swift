@@ -13,9 +13,19 @@ public final class SafetensorsFile: Sendable {
 
   /// - Throws: `.fileUnavailable` when the file cannot be opened, `.badFile` naming file, tensor and reason when it
   ///   breaks a rule of the format.
-  public init(path: String) throws {
+  public convenience init(path: String) throws {
+    try self.init(MappedFile(path: path))
+  }
+
+  /// The same for content that is in memory; `path` stands in messages.
+  public convenience init(bytes: [UInt8], path: String) throws {
+    try self.init(MappedFile(copying: bytes, path: path))
+  }
+
+  private init(_ file: MappedFile) throws {
+    let path = file.path
     self.path = path
-    self.file = try MappedFile(path: path)
+    self.file = file
     do {
       let header = try SafetensorsHeader(file.bytes, path: path)
       self.metadata = header.metadata

@@ -33,10 +33,22 @@ public struct UsedEmbedding: Sendable, Equatable {
   public let sha256: String
   public let generation: Int
   public let vectors: Int
+
+  public init(name: String, sha256: String, generation: Int, vectors: Int) {
+    self.name = name
+    self.sha256 = sha256
+    self.generation = generation
+    self.vectors = vectors
+  }
 }
 
 /// A name in the prompt that looks like an embedding (`<name>`, `embedding:name`) and was not used, with the reason.
 public struct UnusedEmbedding: Sendable, Equatable {
   public let name: String
   public let reason: String
+
+  public init(name: String, reason: String) {
+    self.name = name
+    self.reason = reason
+  }
 }

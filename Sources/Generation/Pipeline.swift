@@ -1,48 +1,68 @@
 import Embeddings
 import Errors
 import Images
+import Models
+import Ops
 
 /// A model ready to make pictures: tokenizer, text encoder, U-Net, VAE decoder and scheduler of one folder.
 ///
 /// Immutable and safe to share; each `PictureSynthesis` has its own working memory.
 public final class Pipeline: Sendable {
-  /// The model folder's name, its native size in pixels, and the width of its token embeddings.
-  public let modelName: String
-  public let nativeSize: Int
-  public let embeddingWidth: Int
+  let model: DiffusionModel
 
   /// - Parameter folder: a diffusers folder.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
-  public init(folder: String) throws(InversionError) {
-    throw InversionError(.internal, "not built yet")
+  public init(folder: String) throws {
+    model = try DiffusionModel(path: folder, parts: .decoder)
   }
+
+  public var modelName: String { model.name }
+  /// The side in pixels of the pictures for which the model was trained.
+  public var nativeSize: Int { model.nativeSize }
+  /// Width of the token embeddings, which learned embeddings must share.
+  public var embeddingWidth: Int { model.textEncoder.config.hiddenSize }
 
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
   /// - Throws: `invalidArgument`, `promptTooLong`, `unknownEmbedding`, `badEmbedding`.
-  public func begin(
-    _ request: GenerationRequest, embeddings: EmbeddingTable
-  ) throws(InversionError) -> PictureSynthesis {
-    throw InversionError(.internal, "not built yet")
+  public func begin(_ request: GenerationRequest, embeddings: EmbeddingTable) throws -> PictureSynthesis {
+    let size = try PictureSize(request, model)
+    try check(request)
+    let encoding = try PromptEncoding(request, embeddings, model)
+    return try PictureSynthesis(request, encoding, model, size)
+  }
+
+  private func check(_ request: GenerationRequest) throws {
+    let layers = model.textEncoder.config.numHiddenLayers
+    guard (1...layers).contains(request.clipSkip) else {
+      throw InversionError(.invalidArgument, "'clip_skip' is \(request.clipSkip); choose 1 to \(layers)")
+    }
+    guard request.guidanceScale.isFinite, (0...100).contains(request.guidanceScale) else {
+      throw InversionError(.invalidArgument, "'guidance_scale' is \(request.guidanceScale); choose 0 to 100")
+    }
+    guard (1...PictureSize.largestCount).contains(request.count) else {
+      throw InversionError(.invalidArgument, "'count' is \(request.count); choose 1 to \(PictureSize.largestCount)")
+    }
   }
 }
 
-/// The pictures of one request while they are made. Each `next()` is one denoising step of the whole batch, so the
-/// caller shows progress and cancels by simply not asking for more.
-public final class PictureSynthesis: Sequence, IteratorProtocol {
-  public let request: GenerationRequest
-  /// In order of appearance in the prompts.
-  public let used: [UsedEmbedding]
-  public let unused: [UnusedEmbedding]
+/// The checked size of a request's pictures.
+struct PictureSize {
+  static let largestSide = 2048
+  static let largestCount = 16
 
-  init(request: GenerationRequest, used: [UsedEmbedding], unused: [UnusedEmbedding]) {
-    self.request = request
-    self.used = used
-    self.unused = unused
+  let width: Int
+  let height: Int
+
+  init(_ request: GenerationRequest, _ model: DiffusionModel) throws {
+    width = request.width ?? model.nativeSize
+    height = request.height ?? model.nativeSize
+    let multiple = model.sizeMultiple
+    for (name, side) in [("width", width), ("height", height)] {
+      guard side >= multiple, side <= Self.largestSide, side % multiple == 0 else {
+        throw InversionError(
+          .invalidArgument,
+          "'\(name)' is \(side); '\(model.name)' makes multiples of \(multiple) up to \(Self.largestSide)")
+      }
+    }
   }
-
-  /// Takes one step and says which one it was (1-based), or nil after the last.
-  public func next() -> Int? { nil }
-
-  /// The pictures of the latents as they stand: after the last step, the result.
-  public func decode() throws(InversionError) -> [Picture] { [] }
 }

@@ -1,7 +1,7 @@
 import CKernels
 import Tensors
 
-/// Widens `count` elements of `source` at `from` to `target` (f32 or f64) at `to`; false if there is no such conversion.
+/// Widens `count` elements of type `source` to `target` (f32 or f64); false if there is no such conversion.
 public func convert(
   count: Int, from: UnsafeRawPointer, as source: DType, to: UnsafeMutableRawPointer, as target: DType
 ) -> Bool {

@@ -11,7 +11,8 @@ public struct Window: Sendable, Equatable {
   /// Zeros above and left, and below and right.
   public let padding: (leading: Int, trailing: Int)
 
-  public init(height: Int, width: Int, channels: Int, kernel: Int, stride: Int, padding: (leading: Int, trailing: Int)) {
+  public init(height: Int, width: Int, channels: Int, kernel: Int, stride: Int, padding: (leading: Int, trailing: Int))
+  {
     self.height = height
     self.width = width
     self.channels = channels
@@ -37,7 +38,8 @@ public struct Window: Sendable, Equatable {
   }
 
   /// Writes the patches of output positions `range`, a row (kernel, kernel, channels) each.
-  public func gather(_ dtype: DType, _ range: Range<Int>, from x: UnsafeRawPointer, into rows: UnsafeMutableRawPointer) {
+  public func gather(_ dtype: DType, _ range: Range<Int>, from x: UnsafeRawPointer, into rows: UnsafeMutableRawPointer)
+  {
     withUnsafePointer(to: c) { inv_im2col($0, dtype.byteCount, range.lowerBound, range.upperBound, x, rows) }
   }
 

@@ -1,9 +1,10 @@
+import CKernels
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
   import Musl
 #endif
-import CKernels
 
 /// Processors that this process may run on: its affinity mask, not the machine's size.
 let availableProcessors = max(1, Int(inv_processor_count()))

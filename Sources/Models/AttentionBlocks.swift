@@ -23,9 +23,7 @@ struct AttentionLayer: Sendable {
   func callAsFunction(_ x: Activation, keys: Activation, values: Activation, on tape: Tape) -> Activation {
     let h = tape.attention(
       tape.linear(x, toQ), tape.linear(keys, toK), tape.linear(values, toV), heads: heads)
-    let y = tape.linear(h, toOut)
-    tape.observe(path, y)
-    return y
+    return tape.linear(h, toOut)
   }
 }
 
@@ -59,11 +57,17 @@ struct BasicTransformerBlock: Sendable {
   /// x (B, N, C) -> (B, N, C)
   func callAsFunction(_ x: Activation, _ context: some CrossAttentionContext, on tape: Tape) -> Activation {
     let seen = tape.layerNorm(x, norm1)
-    var h = tape.add(attn1(seen, keys: seen, values: seen, on: tape), x)
+    var change = attn1(seen, keys: seen, values: seen, on: tape)
+    tape.observe(attn1.path, change)
+    var h = tape.add(change, x)
     let (keys, values) = context.rows(layer: crossAttentionIndex)
-    h = tape.add(attn2(tape.layerNorm(h, norm2), keys: keys, values: values, on: tape), h)
+    change = attn2(tape.layerNorm(h, norm2), keys: keys, values: values, on: tape)
+    tape.observe(attn2.path, change)
+    h = tape.add(change, h)
     let wide = tape.geglu(tape.linear(tape.layerNorm(h, norm3), ffNet0Proj))
-    let y = tape.add(tape.linear(wide, ffNet2), h)
+    change = tape.linear(wide, ffNet2)
+    tape.observe("\(path).ff", change)
+    let y = tape.add(change, h)
     tape.observe(path, y)
     return y
   }

@@ -46,7 +46,7 @@ public struct AutoencoderConfig: Decodable, Sendable {
     guard !blockOutChannels.isEmpty, sizes.allSatisfy({ $0 > 0 && $0 <= 1 << 16 }),
       blockOutChannels.allSatisfy({ $0 % normNumGroups == 0 })
     else {
-      throw InversionError(.badModel, "a size is zero, negative or absurdly large, or norm groups do not divide a width")
+      throw InversionError(.badModel, "a size is zero, negative or absurdly large, or groups do not divide a width")
     }
   }
 
@@ -141,8 +141,9 @@ public struct AutoencoderKL: Sendable {
         if let downsampler { h = tape.conv2d(h, downsampler) }
       }
       h = midBlock(h, on: tape)
-      h = tape.conv2d(tape.silu(tape.groupNorm(h, convNormOut, groups: groups)), convOut)
-      tape.observe("encoder.conv_out", h)
+      h = tape.groupNorm(h, convNormOut, groups: groups)
+      tape.observe("encoder.conv_norm_out", h)
+      h = tape.conv2d(tape.silu(h), convOut)
       return quantConv.map { tape.conv2d(h, $0) } ?? h
     }
   }
@@ -186,9 +187,9 @@ public struct AutoencoderKL: Sendable {
         for resnet in resnets { h = resnet(h, timeVector: nil, on: tape) }
         if let upsampler { h = tape.conv2d(tape.upsampleNearest2x(h), upsampler) }
       }
-      let y = tape.conv2d(tape.silu(tape.groupNorm(h, convNormOut, groups: groups)), convOut)
-      tape.observe("decoder.conv_out", y)
-      return y
+      h = tape.groupNorm(h, convNormOut, groups: groups)
+      tape.observe("decoder.conv_norm_out", h)
+      return tape.conv2d(tape.silu(h), convOut)
     }
   }
 }
@@ -224,6 +225,7 @@ struct AutoencoderMidBlock: Sendable {
       let tokens = [h.batch, h.rows / h.batch, h.channels]
       let seen = tape.reshape(tape.groupNorm(h, norm, groups: groups), tokens)
       h = tape.add(tape.reshape(layer(seen, keys: seen, values: seen, on: tape), h.shape), h)
+      tape.observe(layer.path, h)
     }
     return resnets[1](h, timeVector: nil, on: tape)
   }

@@ -36,7 +36,8 @@ public struct TextEncoderConfig: Decodable, Sendable {
     self.activation = activation
     let sizes = [hiddenSize, vocabSize, maxPositionEmbeddings, numHiddenLayers, intermediateSize, numAttentionHeads]
     guard sizes.allSatisfy({ $0 > 0 && $0 <= 1 << 20 }), hiddenSize % numAttentionHeads == 0 else {
-      throw InversionError(.badModel, "a size is zero, negative or absurdly large, or the heads do not divide the width")
+      throw InversionError(
+        .badModel, "a size is zero, negative or absurdly large, or the heads do not divide the width")
     }
   }
 }

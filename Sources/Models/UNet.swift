@@ -50,6 +50,9 @@ public struct UNet2DConditionModel: Sendable {
     crossAttentionCount = builder.crossAttentions
   }
 
+  /// Channels of the text encoder's hidden states that it attends to.
+  public var contextWidth: Int { config.crossAttentionDim[0] }
+
   /// Latents must have sides that are multiples of this.
   public var sizeMultiple: Int { 1 << (config.blockOutChannels.count - 1) }
 
@@ -65,15 +68,11 @@ public struct UNet2DConditionModel: Sendable {
     var states = [h]
     for block in downBlocks { states += block(states[states.count - 1], timeVector: timeVector, context, on: tape) }
     h = states[states.count - 1]
-    if let midBlock {
-      h = midBlock(h, timeVector: timeVector, context, on: tape)
-      tape.observe("mid_block", h)
-    }
+    if let midBlock { h = midBlock(h, timeVector: timeVector, context, on: tape) }
     for block in upBlocks { h = block(h, skips: &states, timeVector: timeVector, context, on: tape) }
-    h = tape.silu(tape.groupNorm(h, convNormOut, groups: config.normNumGroups))
-    let y = tape.conv2d(h, convOut)
-    tape.observe("conv_out", y)
-    return y
+    h = tape.groupNorm(h, convNormOut, groups: config.normNumGroups)
+    tape.observe("conv_norm_out", h)
+    return tape.conv2d(tape.silu(h), convOut)
   }
 }
 

@@ -109,6 +109,9 @@ public struct UNetConfig: Decodable, Sendable {
     guard (positive + transformerLayersPerBlock + blockOutChannels).allSatisfy({ $0 > 0 && $0 <= 1 << 16 }) else {
       throw InversionError(.badModel, "a size is zero, negative or absurdly large")
     }
+    guard Set(crossAttentionDim).count == 1 else {
+      throw InversionError(.badModel, "'cross_attention_dim' differs between blocks, which this engine does not have")
+    }
     for (channels, heads) in zip(blockOutChannels, attentionHeads) {
       guard channels % normNumGroups == 0, channels % heads == 0 else {
         throw InversionError(

@@ -20,7 +20,8 @@ struct WeightNames: Sendable {
   }
 
   private static func replacing(_ part: String, by other: String, in path: String) -> String {
-    let old = Array(path), wanted = Array(".\(part).")
+    let old = Array(path)
+    let wanted = Array(".\(part).")
     for start in old.indices where old[start...].starts(with: wanted) {
       return String(old[..<start]) + ".\(other)." + String(old[(start + wanted.count)...])
     }

@@ -68,8 +68,8 @@ struct WeightScope {
     // Widening reads whole elements, so an unaligned source is moved first.
     let moved = aligned ? nil : pool.allocate(byteCount: bytes.count)
     moved?.pointer.copyMemory(from: base, byteCount: bytes.count)
-    guard convert(count: count, from: moved.map { UnsafeRawPointer($0.pointer) } ?? base, as: source, to: buffer.pointer, as: dtype)
-    else {
+    let readable = moved.map { UnsafeRawPointer($0.pointer) } ?? base
+    guard convert(count: count, from: readable, as: source, to: buffer.pointer, as: dtype) else {
       throw InversionError(
         .badModel, "'\(entry.name)' of '\(path)': weights of type \(source) are not supported; convert them to f16")
     }

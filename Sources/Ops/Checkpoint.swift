@@ -30,7 +30,8 @@ struct CheckpointRecord {
     let results = block(inner, leaves)
     var seeds: [(Activation, gradient: Activation)] = []
     for (result, output) in zip(results, outputs) {
-      if let slot = output.slot, let gradient = gradients[slot], result.needsGradient { seeds.append((result, gradient)) }
+      guard let slot = output.slot, let gradient = gradients[slot], result.needsGradient else { continue }
+      seeds.append((result, gradient))
     }
     inner.backward(seeds)
     for (input, leaf) in zip(inputs, leaves) {

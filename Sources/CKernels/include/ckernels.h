@@ -26,6 +26,9 @@ struct inv_kernels {
 const struct inv_kernels *_Nonnull inv_kernels_f32(enum inv_isa isa);
 const struct inv_kernels *_Nonnull inv_kernels_f64(void);
 
+/// The kernel's name at `index` of kernels.inc, or NULL past its end: a test sees by it that it covers them all.
+const char *_Nullable inv_kernel_name(size_t index);
+
 /// Conversions, n elements each. f32 to f16 and bf16 round to nearest even.
 void inv_f16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
 void inv_bf16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
@@ -41,11 +44,12 @@ struct inv_window {
   size_t padding;
 };
 
-/// Rows `first..<last` of the patch matrix (out_height * out_width, kernel * kernel * channels), of `size`-byte elements.
+/// Rows `first..<last` of the patch matrix (out_height * out_width, kernel * kernel * channels); an element has `size`
+/// bytes.
 void inv_im2col(const struct inv_window *_Nonnull window, size_t size, size_t first, size_t last,
                 const void *_Nonnull x, void *_Nonnull rows);
-/// The transpose of im2col, by gathering: input rows `first..<last` (y coordinates) of dx become the sums of the patches
-/// that saw them.
+/// The transpose of im2col, by gathering: rows `first..<last` of the picture dx become the sums of the patches that saw
+/// them.
 void inv_col2im_f32(const struct inv_window *_Nonnull window, size_t first, size_t last, const float *_Nonnull rows,
                     float *_Nonnull dx);
 void inv_col2im_f64(const struct inv_window *_Nonnull window, size_t first, size_t last, const double *_Nonnull rows,

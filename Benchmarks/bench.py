@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Measures the README's rows on the built release programs and writes results/emoji-64.json.
+
+    bench.py [--only ROW]... [--model DIR] [--bin DIR] [--concept DIR]
+
+ROW is one of training, picture, memory, start. A row that is not measured keeps its last result. Every figure is the
+median of several runs unless it is a peak.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import programs
+
+TOP = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = TOP / "Benchmarks" / "results" / "emoji-64.json"
+# A training's set-up (loading, encoding the pictures) falls out of the difference between a short and a long run.
+SHORT_STEPS, LONG_STEPS = 10, 60
+PICTURES = 7
+STARTS = 11
+PROMPT = "a photo of a fox on a blue background"
+
+
+def megabytes(kibibytes: float) -> int:
+    return round(kibibytes * 1024 / 1e6)
+
+
+def training(setup: programs.Setup) -> list[dict]:
+    def run(steps: int) -> programs.Finished:
+        return programs.train(setup, steps, pathlib.Path(setup.folder, f"trained-{steps}.safetensors"))
+
+    short, long = run(SHORT_STEPS), run(LONG_STEPS)
+    rate = (LONG_STEPS - SHORT_STEPS) / (long.seconds - short.seconds)
+    return [
+        row("training-rate", "training, steps a second", f"{rate:.2f}", "steps/s", "training"),
+        row("training-memory", "training, peak memory", megabytes(long.peak_kib), "MB", "training"),
+    ]
+
+
+def picture(setup: programs.Setup) -> list[dict]:
+    with programs.daemon(setup) as served:
+        times = []
+        for seed in range(PICTURES + 1):  # the first one warms caches and is left out
+            started = time.perf_counter()
+            programs.generate(setup, served, PROMPT, seed)
+            times.append(time.perf_counter() - started)
+    seconds = statistics.median(times[1:])
+    return [row("picture", "a picture, client to file (default steps and guidance)", f"{seconds:.2f}", "s", "picture")]
+
+
+def memory(setup: programs.Setup) -> list[dict]:
+    with programs.daemon(setup) as served:
+        idle = served.status_kib("VmHWM")
+        programs.generate(setup, served, PROMPT, seed=1)
+        peak = served.status_kib("VmHWM")
+    return [
+        row("daemon-idle", "daemon, memory when ready", megabytes(idle), "MB", "memory"),
+        row("daemon-peak", "daemon, peak memory after a picture", megabytes(peak), "MB", "memory"),
+    ]
+
+
+def start(setup: programs.Setup) -> list[dict]:
+    times = []
+    for _ in range(STARTS):
+        with programs.daemon(setup) as served:
+            times.append(served.seconds_to_ready)
+    milliseconds = statistics.median(times) * 1e3
+    return [row("daemon-start", "daemon, start to READY=1", f"{milliseconds:.0f}", "ms", "start")]
+
+
+MEASURES = {"training": training, "picture": picture, "memory": memory, "start": start}
+
+
+def row(name: str, what: str, value, unit: str, only: str) -> dict:
+    return {"name": name, "what": what, "value": value, "unit": unit, "command": f"make bench ONLY={only}"}
+
+
+def machine() -> str:
+    """The processor and how many of its cores this process may use."""
+    info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
+    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else 'an unnamed processor'}"
+
+
+def commit() -> str:
+    git = ["git", "-C", str(TOP), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def save(rows: list[dict]) -> None:
+    """Replaces the measured rows in the results and keeps the others, in the order of MEASURES."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if RESULTS.exists() else []
+    merged = {known["name"]: known for known in kept} | {new["name"]: new for new in rows}
+    order = list(MEASURES)
+    ordered = sorted(merged.values(), key=lambda known: order.index(known["command"].rpartition("=")[2]))
+    results = {"machine": machine(), "date": datetime.date.today().isoformat(), "commit": commit(), "rows": ordered}
+    RESULTS.parent.mkdir(exist_ok=True)
+    beside = RESULTS.with_suffix(".new")
+    beside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, RESULTS)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=list(MEASURES))
+    parser.add_argument("--model", type=pathlib.Path, default=TOP / "models" / "emoji-64")
+    parser.add_argument("--bin", type=pathlib.Path, default=TOP / ".build" / "release")
+    parser.add_argument("--concept", type=pathlib.Path, help="a folder of pictures (default: the demo's)")
+    flags = parser.parse_args()
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="inv-") as folder:
+        concept = flags.concept or programs.demo_concept(TOP)
+        setup = programs.Setup(flags.bin.resolve(), flags.model.resolve(), concept.resolve(), folder)
+        for name in flags.only or MEASURES:
+            for result in MEASURES[name](setup):
+                print(f"{result['what']}: {result['value']} {result['unit']}", flush=True)
+                measured.append(result)
+    save(measured)
+    print(f"written to {RESULTS.relative_to(TOP)}; 'make docs' puts it into the README")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except programs.Failed as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        sys.exit(70)

@@ -1,0 +1,50 @@
+import Errors
+import Glibc
+
+/// Lists an embeddings folder.
+enum EmbeddingFolder {
+  /// Deeper folders are not looked at; a link that leads back up would otherwise never end.
+  private static let depthLimit = 8
+
+  /// The files of `root` and its sub-folders, as paths relative to it; hidden ones are left out.
+  ///
+  /// - Parameter enter: called with each folder, relative ('' for the root itself), before it is listed.
+  /// - Throws: `.fileUnavailable` when `root` cannot be listed; a sub-folder that cannot is left out.
+  static func files(of root: String, enter: (String) -> Void) throws(InversionError) -> Set<String> {
+    var files: Set<String> = []
+    var waiting = [(folder: "", depth: 0)]
+    while let (folder, depth) = waiting.popLast() {
+      enter(folder)
+      guard let names = names(in: folder.isEmpty ? root : "\(root)/\(folder)") else {
+        if !folder.isEmpty { continue }
+        throw InversionError(
+          .fileUnavailable, "'\(root)': the embeddings folder cannot be read: \(String(cString: strerror(errno)))")
+      }
+      for name in names where !name.hasPrefix(".") {
+        let path = folder.isEmpty ? name : "\(folder)/\(name)"
+        var status = stat()
+        guard stat("\(root)/\(path)", &status) == 0 else { continue }
+        if status.st_mode & S_IFMT != S_IFDIR {
+          files.insert(path)
+        } else if depth < depthLimit {
+          waiting.append((path, depth + 1))
+        }
+      }
+    }
+    return files
+  }
+
+  /// Nil, with `errno`, when the folder cannot be listed.
+  private static func names(in path: String) -> [String]? {
+    guard let directory = opendir(path) else { return nil }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+        field.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      names.append(name)
+    }
+    return names
+  }
+}

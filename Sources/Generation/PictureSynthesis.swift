@@ -1,0 +1,142 @@
+import Errors
+import Images
+import Models
+import Ops
+import Schedules
+
+/// The pictures of one request while they are made. Each `next()` is one denoising step of the whole batch, so the
+/// caller shows progress and cancels by simply not asking for more.
+public final class PictureSynthesis: Sequence, IteratorProtocol {
+  public let request: GenerationRequest
+  /// In order of appearance in the prompts.
+  public let used: [UsedEmbedding]
+  public let unused: [UnusedEmbedding]
+
+  private let model: DiffusionModel
+  private let size: PictureSize
+  private let tape = Tape(recording: false)
+  /// Of the negative prompt and the prompt, for each picture; of the prompt alone without guidance.
+  private let context: ConstantContext
+  private var sampler: any Sampler
+  /// (count, height, width, channels), in the sampler's scale.
+  private var latents: [Float]
+  private var step = 0
+
+  /// - Parameter noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
+  init(
+    _ request: GenerationRequest, _ encoding: PromptEncoding, _ model: DiffusionModel, _ size: PictureSize,
+    noise: [Float]? = nil
+  ) throws {
+    self.request = request
+    self.model = model
+    self.size = size
+    used = encoding.used
+    unused = encoding.unused
+    sampler = try request.sampler.make(model.schedule, steps: request.steps)
+    context = Self.encode(encoding, request, model, tape)
+    let factor = model.autoencoder.downsampling
+    let (channels, height, width) = (model.unet.config.inChannels, size.height / factor, size.width / factor)
+    let planes = noise ?? Self.noise(request, channels * height * width)
+    latents = rowsFromPlanes(planes, request.count, channels, height, width)
+    for index in latents.indices { latents[index] *= sampler.initialNoiseScale }
+  }
+
+  /// Each picture from a seed of its own, so that it can be made again alone.
+  private static func noise(_ request: GenerationRequest, _ count: Int) -> [Float] {
+    (0..<request.count).flatMap { picture in
+      var noise = PhiloxNoise(seed: request.seed &+ UInt64(picture))
+      return noise.normal(count)
+    }
+  }
+
+  private static func encode(
+    _ encoding: PromptEncoding, _ request: GenerationRequest, _ model: DiffusionModel, _ tape: Tape
+  ) -> ConstantContext {
+    let width = model.textEncoder.config.hiddenSize
+    let learned =
+      encoding.learned.isEmpty ? nil : tape.constant([encoding.learned.count / width, width], encoding.learned)
+    let prompts = request.isGuided ? [encoding.negative, encoding.positive] : [encoding.positive]
+    let states = model.textEncoder(prompts, learned: learned, clipSkip: request.clipSkip, on: tape)
+    guard request.count > 1 else { return ConstantContext(states) }
+    // All negatives, then all positives.
+    let each = states.floats.count / prompts.count
+    let repeated = prompts.indices.flatMap { prompt in
+      Array(repeating: Array(states.floats[prompt * each..<(prompt + 1) * each]), count: request.count).joined()
+    }
+    return ConstantContext(
+      tape.constant([prompts.count * request.count, states.shape[1], width], repeated))
+  }
+
+  /// Takes one step and says which one it was (1-based), or nil after the last.
+  public func next() -> Int? {
+    guard step < sampler.timesteps.count else { return nil }
+    let timestep = sampler.timesteps[step]
+    let input = sampler.scaledInput(latents, step: step)
+    let copies = request.isGuided ? 2 : 1
+    let batch = copies * request.count
+    let prediction = model.unet(
+      tape.constant([batch] + latentShape, copies == 2 ? input + input : input),
+      timesteps: Array(repeating: timestep, count: batch), context, on: tape
+    ).floats
+    sampler.step(step, prediction: request.isGuided ? guided(prediction) : prediction, latents: &latents)
+    step += 1
+    return step
+  }
+
+  /// Classifier-free guidance (Ho and Salimans 2022): negative + scale * (positive - negative).
+  private func guided(_ prediction: [Float]) -> [Float] {
+    let half = prediction.count / 2
+    let scale = request.guidanceScale
+    return (0..<half).map { prediction[$0] + scale * (prediction[half + $0] - prediction[$0]) }
+  }
+
+  /// The pictures of the latents as they stand: after the last step, the result.
+  /// - Throws: `diverged` when the latents are not finite, as with a broken model.
+  public func decode() throws -> [Picture] {
+    guard latents.allSatisfy(\.isFinite) else {
+      throw InversionError(.diverged, "'\(model.name)' gave values that are not finite; check its weights")
+    }
+    let each = latents.count / request.count
+    let (scale, shift) = (model.autoencoder.config.scalingFactor, model.autoencoder.config.shiftFactor)
+    // One at a time: decoding needs far more memory than denoising.
+    return (0..<request.count).map { picture in
+      let own = latents[picture * each..<(picture + 1) * each].map { $0 / scale + shift }
+      let pixels = model.autoencoder.decode(tape.constant([1] + latentShape, own), on: tape).floats
+      return Picture(width: size.width, height: size.height, pixels: pixels.map(Self.byte))
+    }
+  }
+
+  /// -1...1 to 0...255; the comparison sends NaN to 0.
+  private static func byte(_ value: Float) -> UInt8 {
+    let scaled = (value * 127.5 + 127.5).rounded()
+    return scaled > 0 ? UInt8(Swift.min(scaled, 255)) : 0
+  }
+
+  /// (count, channels, height, width), for comparisons.
+  var latentPlanes: [Float] {
+    let shape = latentShape
+    return planesFromRows(latents, request.count, shape[2], shape[0], shape[1])
+  }
+
+  private var latentShape: [Int] {
+    let factor = model.autoencoder.downsampling
+    return [size.height / factor, size.width / factor, model.unet.config.inChannels]
+  }
+}
+
+extension GenerationRequest {
+  /// Whether the negative prompt takes part.
+  var isGuided: Bool { guidanceScale > 1 }
+}
+
+extension SamplerName {
+  /// The sampler's plan for a schedule.
+  /// - Throws: `invalidArgument` for a number of steps that the schedule does not have.
+  func make(_ schedule: NoiseSchedule, steps: Int) throws -> any Sampler {
+    switch self {
+    case .ddim: try DDIMSampler(schedule, steps: steps)
+    case .euler: try EulerSampler(schedule, steps: steps)
+    case .dpmpp2M: try DPMSolver2MSampler(schedule, steps: steps)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import FoundationEssentials
+
+/// Body of `POST /v1/generate`. Every field but the prompt may be left out; unknown fields are accepted.
+public struct GenerateRequest: Codable, Sendable, Equatable {
+  public var prompt: String
+  public var negativePrompt: String?
+  public var steps: Int?
+  /// Classifier-free guidance (CFG); 1 or less switches it off.
+  public var guidanceScale: Double?
+  /// Picture `i` is drawn from `seed + i`; absent is random, and reported.
+  public var seed: UInt64?
+  /// Pixels; absent is the model's own size.
+  public var width: Int?
+  public var height: Int?
+  /// `ddim`, `euler` or `dpmpp_2m`.
+  public var sampler: String?
+  /// Number of pictures.
+  public var count: Int?
+  /// 1 takes the text encoder's last layer, 2 the one before it.
+  public var clipSkip: Int?
+  /// Refuse a prompt that names an embedding that is not in force.
+  public var strict: Bool?
+  /// `png`, `webp` or `jpeg`.
+  public var format: String?
+  /// 1 to 100; absent is lossless where the format can be.
+  public var quality: Int?
+  /// Answer with server-sent events, as `Accept: text/event-stream` does.
+  public var stream: Bool?
+
+  public init(prompt: String) { self.prompt = prompt }
+
+  enum CodingKeys: String, CodingKey {
+    case prompt
+    case negativePrompt = "negative_prompt"
+    case steps
+    case guidanceScale = "guidance_scale"
+    case seed, width, height, sampler, count
+    case clipSkip = "clip_skip"
+    case strict, format, quality, stream
+  }
+}
+
+/// Answer to `POST /v1/generate`, and data of the event `result`.
+public struct GenerateReply: Codable, Sendable, Equatable {
+  public let job: String
+  public let model: String
+  public let pictures: [PictureReply]
+  /// Of the first picture.
+  public let seed: UInt64
+  public let embeddings: EmbeddingUse
+  public let timings: Timings
+
+  public init(
+    job: String, model: String, pictures: [PictureReply], seed: UInt64, embeddings: EmbeddingUse, timings: Timings
+  ) {
+    self.job = job
+    self.model = model
+    self.pictures = pictures
+    self.seed = seed
+    self.embeddings = embeddings
+    self.timings = timings
+  }
+}
+
+/// A finished picture file.
+public struct PictureReply: Codable, Sendable, Equatable {
+  public let format: String
+  public let width: Int
+  public let height: Int
+  public let seed: UInt64
+  /// How it was made, in AUTOMATIC1111's words; the same text is in the file.
+  public let infotext: String
+  /// The file; base64 in JSON.
+  public let data: Data
+
+  public init(format: String, width: Int, height: Int, seed: UInt64, infotext: String, data: Data) {
+    self.format = format
+    self.width = width
+    self.height = height
+    self.seed = seed
+    self.infotext = infotext
+    self.data = data
+  }
+}
+
+/// Which embeddings a prompt called.
+public struct EmbeddingUse: Codable, Sendable, Equatable {
+  public let used: [Used]
+  public let unused: [Unused]
+
+  public struct Used: Codable, Sendable, Equatable {
+    public let name: String
+    public let sha256: String
+    /// The store generation at which these vectors came into force.
+    public let generation: Int
+    public let vectors: Int
+
+    public init(name: String, sha256: String, generation: Int, vectors: Int) {
+      self.name = name
+      self.sha256 = sha256
+      self.generation = generation
+      self.vectors = vectors
+    }
+  }
+
+  /// A name that looks like an embedding and was not used.
+  public struct Unused: Codable, Sendable, Equatable {
+    public let name: String
+    public let reason: String
+
+    public init(name: String, reason: String) {
+      self.name = name
+      self.reason = reason
+    }
+  }
+
+  public init(used: [Used], unused: [Unused]) {
+    self.used = used
+    self.unused = unused
+  }
+}
+
+/// Wall-clock milliseconds of a job's parts.
+public struct Timings: Codable, Sendable, Equatable {
+  /// Waiting for other jobs.
+  public var queued: Double
+  /// Text encoder and first noise.
+  public var prepare: Double
+  public var denoise: Double
+  /// VAE decoder and picture file.
+  public var decode: Double
+
+  public init(queued: Double, prepare: Double, denoise: Double, decode: Double) {
+    self.queued = queued
+    self.prepare = prepare
+    self.denoise = denoise
+    self.decode = decode
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case queued = "queued_ms"
+    case prepare = "prepare_ms"
+    case denoise = "denoise_ms"
+    case decode = "decode_ms"
+  }
+}

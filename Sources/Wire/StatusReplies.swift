@@ -1,0 +1,119 @@
+/// Answer to `GET /v1/status`.
+public struct StatusReply: Codable, Sendable, Equatable {
+  public let pid: Int32
+  public let version: String
+  public let uptimeSeconds: Double
+  public let model: ModelReply
+  public let embeddings: Store
+  public let queue: Queue
+  /// The job that runs now.
+  public let current: CurrentJob?
+  /// Resident memory of the process.
+  public let residentBytes: Int
+
+  public struct Store: Codable, Sendable, Equatable {
+    public let folder: String
+    public let generation: Int
+    public let inForce: Int
+    public let rejected: Int
+
+    public init(folder: String, generation: Int, inForce: Int, rejected: Int) {
+      self.folder = folder
+      self.generation = generation
+      self.inForce = inForce
+      self.rejected = rejected
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case folder, generation
+      case inForce = "in_force"
+      case rejected
+    }
+  }
+
+  public struct Queue: Codable, Sendable, Equatable {
+    public let waiting: Int
+    public let limit: Int
+
+    public init(waiting: Int, limit: Int) {
+      self.waiting = waiting
+      self.limit = limit
+    }
+  }
+
+  public struct CurrentJob: Codable, Sendable, Equatable {
+    public let job: String
+    public let step: Int
+    public let steps: Int
+
+    public init(job: String, step: Int, steps: Int) {
+      self.job = job
+      self.step = step
+      self.steps = steps
+    }
+  }
+
+  public init(
+    pid: Int32, version: String, uptimeSeconds: Double, model: ModelReply, embeddings: Store, queue: Queue,
+    current: CurrentJob?, residentBytes: Int
+  ) {
+    self.pid = pid
+    self.version = version
+    self.uptimeSeconds = uptimeSeconds
+    self.model = model
+    self.embeddings = embeddings
+    self.queue = queue
+    self.current = current
+    self.residentBytes = residentBytes
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case pid, version
+    case uptimeSeconds = "uptime_s"
+    case model, embeddings, queue, current
+    case residentBytes = "resident_bytes"
+  }
+}
+
+/// A model that pictures can be made with.
+public struct ModelReply: Codable, Sendable, Equatable {
+  public let name: String
+  /// Pixels on a side.
+  public let nativeSize: Int
+  /// Of its token embeddings: the width that an embedding file must have.
+  public let embeddingWidth: Int
+
+  public init(name: String, nativeSize: Int, embeddingWidth: Int) {
+    self.name = name
+    self.nativeSize = nativeSize
+    self.embeddingWidth = embeddingWidth
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case name
+    case nativeSize = "native_size"
+    case embeddingWidth = "embedding_width"
+  }
+}
+
+/// Answer to `GET /v1/models`.
+public struct ModelsReply: Codable, Sendable, Equatable {
+  public let models: [ModelReply]
+
+  public init(models: [ModelReply]) { self.models = models }
+}
+
+/// Answer to `POST /v1/cancel/{job}`.
+public struct CancelReply: Codable, Sendable, Equatable {
+  public let cancelled: String
+
+  public init(cancelled: String) { self.cancelled = cancelled }
+}
+
+/// Answer to `GET /healthz`.
+public struct HealthReply: Codable, Sendable, Equatable {
+  /// `ok`, or `draining` while the daemon finishes its last jobs.
+  public let status: String
+
+  public init(status: String) { self.status = status }
+}

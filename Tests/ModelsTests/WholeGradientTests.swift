@@ -1,0 +1,77 @@
+import Formats
+import Ops
+import Testing
+
+@testable import Models
+
+/// The gradient of the Textual Inversion loss with respect to the learned rows, through U-Net and text encoder.
+@Suite struct WholeGradientTests {
+  struct Problem {
+    let encoder: CLIPTextModel
+    let unet: UNet2DConditionModel
+    let golden: Golden
+
+    init(_ model: String, wide: Bool) throws {
+      golden = try Golden(model, file: "gradient.safetensors")
+      encoder = try CLIPTextModel(golden.folder, dtype: wide ? .f64 : .f32)
+      unet = try UNet2DConditionModel(golden.folder, dtype: wide ? .f64 : .f32)
+    }
+
+    /// The mean squared error, and its gradient with respect to `rows` where that is asked for.
+    func loss(_ rows: [Double], wide: Bool, wantsGradient: Bool) throws -> (loss: Double, gradient: [Double]) {
+      let tape = Tape(dtype: wide ? .f64 : .f32, recording: true)
+      let shape = try golden.shape("rows")
+      let learned = tape.variable(shape, rows)
+      let states = encoder(try golden.ids("input_ids"), learned: learned, on: tape)
+      let prediction = unet(
+        try golden.picture("noisy_latents", on: tape), timesteps: try golden.integers("timesteps").map(Float.init),
+        ConstantContext(states), on: tape)
+      let target = try golden.rows("target").map(Double.init)
+      let differences = zip(prediction.doubles, target).map { $0 - $1 }
+      let loss = differences.reduce(0) { $0 + $1 * $1 } / Double(differences.count)
+      guard wantsGradient else { return (loss, []) }
+      let seed = tape.variable(prediction.shape, differences.map { 2 * $0 / Double(differences.count) })
+      tape.backward([(prediction, seed)])
+      return (loss, tape.gradient(of: learned)?.doubles ?? [])
+    }
+  }
+
+  private func cosine(_ a: [Double], _ b: [Double]) -> Double {
+    let dot = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
+    let lengths = [a, b].map { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+    return dot / (lengths[0] * lengths[1])
+  }
+
+  /// Gate (b): the directional derivative of the whole model in Double, relative 1e-5.
+  @Test(arguments: Golden.models)
+  func directionalDerivative(model: String) throws {
+    let problem = try Problem(model, wide: true)
+    let rows = try problem.golden.floats("rows").map(Double.init)
+    let direction = rows.indices.map { Double(($0 * 7919) % 13) / 6 - 1 }
+    let step = 1e-4
+    func moved(_ distance: Double) -> [Double] { zip(rows, direction).map { $0 + distance * $1 } }
+    let numeric =
+      (try problem.loss(moved(step), wide: true, wantsGradient: false).loss
+        - problem.loss(moved(-step), wide: true, wantsGradient: false).loss) / (2 * step)
+    let gradient = try problem.loss(rows, wide: true, wantsGradient: true).gradient
+    let exact = zip(gradient, direction).reduce(0) { $0 + $1.0 * $1.1 }
+    #expect(abs(numeric - exact) <= 1e-5 * abs(exact), "differences give \(numeric), the tape \(exact)")
+  }
+
+  /// In Double against PyTorch's f64, and gate (c): f32 within a cosine of 0.999999 of it.
+  @Test(arguments: Golden.models)
+  func agreesWithPyTorch(model: String) throws {
+    for wide in [true, false] {
+      let problem = try Problem(model, wide: wide)
+      let rows = try problem.golden.floats("rows").map(Double.init)
+      let (loss, gradient) = try problem.loss(rows, wide: wide, wantsGradient: true)
+      let expected = try problem.golden.doubles("d_rows.f64")
+      let expectedLoss = try problem.golden.doubles("loss.f64")[0]
+      // f64 differs by the f32 rounding of the timestep's sinusoids and of the latents.
+      #expect(abs(loss - expectedLoss) <= 1e-5 * expectedLoss)
+      #expect(cosine(gradient, expected) >= 0.999999)
+      let lengths = [gradient, expected].map { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+      #expect(abs(lengths[0] / lengths[1] - 1) <= 1e-4)
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import Tensors
+import Testing
+
+@Suite struct BufferPoolTests {
+  @Test func reusesWhatWasFreed() {
+    let pool = BufferPool()
+    let first = pool.allocate(byteCount: 1000).pointer
+    let second = pool.allocate(byteCount: 1000)
+    #expect(second.pointer == first)
+    #expect(pool.allocate(byteCount: 1000).pointer != first)
+  }
+
+  @Test(arguments: [0, 1, 63, 64, 65, 100, 4096, 5000, 1_000_003])
+  func wastesAnEighthAtMost(byteCount: Int) {
+    let buffer = BufferPool().allocate(byteCount: byteCount)
+    #expect(buffer.byteCount >= byteCount)
+    #expect(buffer.byteCount <= max(byteCount + 64, byteCount * 9 / 8))
+    #expect(UInt(bitPattern: buffer.pointer) % 64 == 0)
+  }
+
+  @Test func countsLiveAndPeak() {
+    let pool = BufferPool()
+    do {
+      let a = pool.allocate(byteCount: 1024)
+      let b = pool.allocate(byteCount: 1024)
+      #expect(pool.usage.live == a.byteCount + b.byteCount)
+    }
+    #expect(pool.usage == (0, 2048))
+  }
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# The whole story in one go: a daemon with the embedded model runs, a new word is learned from real pictures, the same
+# daemon draws it. Everything runs in a temporary folder; the pictures stay in demo-output/.
+# Usage: Tools/demo/demo.sh (`make demo`); INVERSION_BIN=FOLDER uses programs that are built already.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+if [ -z "${INVERSION_BIN:-}" ] && [ -z "${INVERSION_TOOLCHAIN:-}" ]; then
+  INVERSION_TOOLCHAIN=found exec Tools/swift.sh "$0" "$@"
+fi
+
+# The concept: folder, token, initializer word, what it is.
+read -r concept token word steps <Tools/demo/concept
+model=models/emoji-64
+output=demo-output
+seed=7
+
+say() { printf '\033[1m%-10s\033[0m %s\n' "$1" "$2"; }
+[ -t 1 ] || say() { printf '%-10s %s\n' "$1" "$2"; }
+fail() {
+  printf 'demo: %s\n' "$1" >&2
+  exit 70
+}
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# The socket's path has to fit 107 bytes, so the folder is short whatever TMPDIR says.
+place=$(mktemp -d /tmp/inv-XXXXXX)
+socket=$place/socket
+words=$place/words
+daemon=''
+cleanup() {
+  [ -z "$daemon" ] || { kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null; } || true
+  rm -rf "$place"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+mkdir -p "$words" "$output"
+rm -f "$output"/*.png "$output"/*.log "$output"/*.safetensors
+
+build() {
+  [ -z "${INVERSION_BIN:-}" ] || { bin=$INVERSION_BIN; say build "using the programs in '$bin'"; return; }
+  say build "the programs (release); a first build takes some minutes, log in $output/build.log"
+  local began=$SECONDS
+  make release >"$output/build.log" 2>&1 </dev/null || { tail -n 20 "$output/build.log" >&2; fail 'the build failed'; }
+  bin=.build/release
+  say '' "built in $((SECONDS - began)) s"
+}
+
+answers() { "$bin/inversion" status --socket "$socket" >/dev/null 2>&1; }
+alive() { kill -0 "$daemon" 2>/dev/null || { cat "$output/daemon.log" >&2; fail 'the daemon ended'; }; }
+known() { "$bin/inversion" embeddings list --socket "$socket" 2>/dev/null | grep -qF "${token//[<>]/}"; }
+
+start_daemon() {
+  local began
+  began=$(milliseconds)
+  "$bin/inversiond" --model "$model" --embeddings "$words" --socket "$socket" >"$output/daemon.log" 2>&1 </dev/null &
+  daemon=$!
+  until answers; do
+    alive
+    [ $(($(milliseconds) - began)) -lt 60000 ] || fail 'the daemon did not answer within a minute'
+  done
+  say daemon "pid $daemon serves '$socket', first answer after $(($(milliseconds) - began)) ms"
+}
+
+draw() { # PROMPT FILE
+  "$bin/inversion" generate "$1" -o "$output/$2" --seed $seed --socket "$socket" >/dev/null </dev/null
+  say '' "'$1'  ->  $output/$2"
+}
+
+learn() {
+  say learn "'$token' from $(find "$concept" -name '*.png' | wc -l) pictures in $concept/, starting from '$word'"
+  local began=$SECONDS
+  "$bin/inversion" train --images "$concept" --token "$token" --init-word "$word" --steps "$steps" --model "$model" \
+    --output "$words/${token//[<>]/}.safetensors" </dev/null
+  say '' "$((SECONDS - began)) s; the file has $(stat -c %s "$words/${token//[<>]/}.safetensors") bytes"
+}
+
+take_up() {
+  local began
+  began=$(milliseconds)
+  until known; do
+    alive
+    [ $(($(milliseconds) - began)) -lt 10000 ] || fail "the daemon did not take up '$token' within 10 s"
+  done
+  alive
+  say 'hot load' "the same daemon, pid $daemon, knew the word $(($(milliseconds) - began)) ms after the training ended"
+  cp "$words/${token//[<>]/}.safetensors" "$output/"
+}
+
+sheet() {
+  local given
+  given=$(find "$concept" -name '*.png' | sort | head -n 4 | tr '\n' ' ')
+  Tools/demo/contact-sheet.py "$output/sheet.png" "$given" \
+    "$output/before.png $output/before-blue.png $output/before-sketch.png" \
+    "$output/after.png $output/after-blue.png $output/after-sketch.png"
+}
+
+build
+start_daemon
+say before "pictures of the initializer word"
+draw "a photo of $word" before.png
+draw "a photo of $word on a blue background" before-blue.png
+draw "a sketch of $word" before-sketch.png
+learn
+take_up
+say after "pictures of the new word"
+draw "a photo of $token" after.png
+draw "a photo of $token on a blue background" after-blue.png
+draw "a sketch of $token" after-sketch.png
+sheet
+say done "$output/sheet.png: the pictures given (top), '$word' (middle), '$token' (bottom)"

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs the release programs with their resources, the embedded model, the systemd units and the docs.
+# Usage: Tools/install.sh DESTDIR PREFIX (DESTDIR may be empty; `make install` gives both)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -eq 2 ] || { echo 'install: give DESTDIR and PREFIX' >&2; exit 64; }
+root=$1 prefix=$2
+built=.build/release
+
+for program in inversion inversiond; do
+  [ -x "$built/$program" ] || { echo "install: '$built/$program' is missing; run 'make release' first" >&2; exit 66; }
+done
+
+# The programs look for their resources beside themselves, so they live together and bin/ holds links.
+home=$prefix/lib/inversion
+install -d "$root$home" "$root$prefix/bin"
+for program in inversion inversiond; do
+  install -m 755 "$built/$program" "$root$home/$program"
+  ln -sf "../lib/inversion/$program" "$root$prefix/bin/$program"
+done
+for bundle in "$built"/*.resources; do
+  [ -d "$bundle" ] || continue
+  rm -rf "$root$home/$(basename "$bundle")"
+  cp -r "$bundle" "$root$home/"
+done
+
+for model in models/*/; do
+  [ -d "$model" ] || continue
+  install -d "$root$prefix/share/inversion/models"
+  rm -rf "$root$prefix/share/inversion/models/$(basename "$model")"
+  cp -r "$model" "$root$prefix/share/inversion/models/"
+done
+
+install -d "$root$prefix/share/doc/inversion" "$root$prefix/lib/systemd/system" "$root$prefix/lib/sysusers.d"
+install -m 644 README.md LICENSE NOTICE docs/*.md "$root$prefix/share/doc/inversion/"
+install -m 644 units/inversiond.socket "$root$prefix/lib/systemd/system/"
+sed -e "s|/usr/bin/|$prefix/bin/|g" -e "s|/usr/share/|$prefix/share/|g" units/inversiond.service |
+  install -m 644 /dev/stdin "$root$prefix/lib/systemd/system/inversiond.service"
+install -m 644 units/inversiond.sysusers "$root$prefix/lib/sysusers.d/inversiond.conf"
+
+echo "install: installed under '$root$prefix'"
+if [ -z "$root" ]; then
+  echo 'install: next, as root: systemd-sysusers && systemctl daemon-reload && systemctl enable --now inversiond.socket'
+fi
