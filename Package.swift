@@ -86,7 +86,7 @@ let package = Package(
       name: "inversiond",
       dependencies: ["Daemon", "Errors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
-    .executableTarget(name: "engine-benchmark", dependencies: ["Kernels", "Models", "Ops"], path: "Benchmarks/engine"),
+    .executableTarget(name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops"], path: "Benchmarks/engine"),
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
