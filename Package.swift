@@ -59,7 +59,7 @@ let package = Package(
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
     .target(
       name: "Training",
-      dependencies: ["Embeddings", "Errors", "Formats", "Images", "Models", "Ops", "Schedules", "Tokenizer"]),
+      dependencies: ["Embeddings", "Errors", "Files", "Formats", "Images", "Models", "Ops", "Schedules", "Tensors"]),
 
     // Socket ends.
     .target(
@@ -105,7 +105,10 @@ let package = Package(
     .testTarget(
       name: "GenerationTests", dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models"],
       resources: [.copy("Golden")]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Embeddings", "Errors", "Formats", "Images", "Kernels", "Models", "Ops", "Training"],
+      resources: [.copy("Golden")]),
     .testTarget(name: "DaemonTests", dependencies: ["Client", "Daemon"]),
     .testTarget(name: "CommandTests", dependencies: ["Client", "Wire"]),
   ],
