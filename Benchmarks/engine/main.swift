@@ -1,10 +1,10 @@
 // Times the parts of a denoising step and of a training step, median of several runs:
-//   swift run -c release engine-benchmark models/emoji-64 [RUNS]
+//   swift run -c release EngineBenchmark models/emoji-64 [RUNS]
 import Kernels
 import Models
 import Ops
 
-guard CommandLine.arguments.count > 1 else { fatalError("usage: engine-benchmark MODEL [RUNS]") }
+guard CommandLine.arguments.count > 1 else { fatalError("usage: EngineBenchmark MODEL [RUNS]") }
 let model = try DiffusionModel(path: CommandLine.arguments[1], parts: [.encoder, .decoder])
 let runs = CommandLine.arguments.count > 2 ? Int(CommandLine.arguments[2]) ?? 7 : 7
 

@@ -4,8 +4,8 @@
   import Musl
 #endif
 
-/// Philox 4x32-10 (Salmon et al. 2011) as PyTorch's CUDA generator and AUTOMATIC1111's twin of it draw noise: equal seed,
-/// equal noise, whatever the machine and the number of threads.
+/// Philox 4x32-10 (Salmon et al. 2011) as PyTorch's CUDA generator and AUTOMATIC1111's twin of it draw noise: equal
+/// seed, equal noise, whatever the machine and the number of threads.
 ///
 /// Every draw of n values is number `offset` of the seed; its element i is a function of (seed, offset, i) alone: the
 /// block cipher of the counter (offset, 0, i, 0) under the key (low word, high word) of the seed.

@@ -49,7 +49,8 @@ def write(path: Path) -> None:
 
 def run(sampler: str, config: dict, steps: int) -> dict:
     kind = SAMPLERS[sampler]
-    scheduler = kind(**{key: value for key, value in config.items() if key in kind.__init__.__wrapped__.__annotations__})
+    known = kind.__init__.__wrapped__.__annotations__
+    scheduler = kind(**{key: value for key, value in config.items() if key in known})
     scheduler.set_timesteps(steps)
     if hasattr(scheduler, "set_begin_index"):
         # Without it, DPM-Solver skips a step when rounding makes the first two timesteps of Karras' equal.

@@ -1,0 +1,60 @@
+// int8 matrix products: activations quantised per row at run time (qd8), weights per output channel (qc8w).
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// Columns of a weight panel, the same for every instruction set, so that one packing serves them all.
+#define INV_QC8W_NR 32
+/// Consecutive elements of K that one column keeps together: what a dot-product instruction reads at once.
+#define INV_QC8W_KR 4
+/// No microkernel takes more rows than this.
+#define INV_QD8_MR_MAX 12
+
+/// What turns a quantised row back into numbers: x = scale * q. `sum` is that of the q, and takes back the 128 by which
+/// packed weights are offset.
+struct inv_qd8_row {
+  float scale;
+  int32_t sum;
+};
+
+/// One tile of a product: `rows` x up to 32 columns, a sum over segments. A linear layer has one segment, a 3x3
+/// convolution nine (one a tap, by indirection), a concatenation one for each part; each has rows and scales of its own.
+struct inv_qd8_tile {
+  /// At most the microkernel's MR, and at most INV_QC8W_NR.
+  size_t rows, columns;
+  size_t segments;
+  /// Of each segment: elements of K, a multiple of INV_QC8W_KR.
+  const size_t *_Nonnull depths;
+  /// [segment][MR]: where each row's elements start, and its scale. Rows past `rows` repeat a valid one.
+  const int8_t *_Nonnull const *_Nonnull elements;
+  const struct inv_qd8_row *_Nonnull const *_Nonnull scales;
+  /// The panel: of each segment (depth / 4, 32, 4) bytes, the weight plus 128.
+  const uint8_t *_Nonnull panel;
+  /// (columns): the weights' scales, and the bias or NULL.
+  const float *_Nonnull column_scales;
+  const float *_Nullable bias;
+  /// (rows, columns) with a row stride in elements.
+  float *_Nonnull output;
+  size_t stride;
+};
+
+typedef void (*inv_qd8_qc8w_gemm_ukernel)(const struct inv_qd8_tile *_Nonnull tile);
+
+/// A microkernel and the machine it needs.
+struct inv_qd8_qc8w_gemm {
+  const char *_Nonnull name;
+  inv_qd8_qc8w_gemm_ukernel _Nonnull run;
+  size_t mr;
+};
+
+/// The microkernels that this machine can run, best first; NULL past the last, which is the scalar one.
+const struct inv_qd8_qc8w_gemm *_Nullable inv_qd8_qc8w_gemm_at(size_t index);
+
+/// Packs (outputs, depth) row-major weights into panels: (ceil(outputs / 32), depth / 4, 32, 4) bytes of weight + 128;
+/// columns past `outputs` and elements past `depth` are zero weights. `depth` is rounded up to a multiple of 4.
+void inv_qc8w_pack(size_t outputs, size_t depth, const int8_t *_Nonnull weights, size_t panel_stride,
+                   uint8_t *_Nonnull panels);
+
+/// Quantises rows of f32 symmetrically to -127...127, each by its largest magnitude; elements up to `stride` become 0.
+void inv_qd8_quantise_rows(size_t rows, size_t depth, const float *_Nonnull x, size_t stride, int8_t *_Nonnull q,
+                           struct inv_qd8_row *_Nonnull scales);

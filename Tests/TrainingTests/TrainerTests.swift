@@ -1,0 +1,127 @@
+import Embeddings
+import Errors
+import Foundation
+import Images
+import Kernels
+import Models
+import Testing
+
+@testable import Training
+
+@Suite struct TrainerTests {
+  private let model: DiffusionModel
+  private let pictures = (0..<3).map { TestPicture.concept($0) }
+
+  init() throws { model = try GoldenTraining.model("sd1-tiny") }
+
+  private func settings(_ change: (inout TrainingSettings) -> Void = { _ in }) -> TrainingSettings {
+    var settings = TrainingSettings(token: "<spot>", initializer: "cat")
+    (settings.steps, settings.batch) = (4, 2)
+    change(&settings)
+    return settings
+  }
+
+  private func train(_ settings: TrainingSettings) throws -> (steps: [TrainingStep], trainer: Trainer) {
+    let trainer = try Trainer(model: model, pictures: pictures, settings: settings)
+    return (Array(trainer), trainer)
+  }
+
+  @Test func equalSeedsGiveEqualVectorsWhateverTheThreads() throws {
+    let (steps, first) = try train(settings())
+    #expect(steps.map(\.step) == [1, 2, 3, 4] && steps.allSatisfy { $0.loss > 0 && $0.stepsPerSecond > 0 })
+    Parallel.threads = 1
+    defer { Parallel.threads = 0 }
+    #expect(try train(settings()).trainer.rows == first.rows)
+    #expect(try train(settings { $0.seed = 1 }).trainer.rows != first.rows)
+  }
+
+  @Test(arguments: TrainingMethod.allCases)
+  func lossFalls(method: TrainingMethod) throws {
+    let validation = ValidationLoss(model: model, pictures: pictures, window: .noisy, draws: 4)
+    let initializer = try validation.losses(text: "cat").reduce(0, +)
+    let (_, trainer) = try train(
+      settings {
+        $0.method = method
+        $0.steps = 25
+        $0.batch = 6
+        $0.learningRate = 0.03
+      })
+    let learned = try validation.losses(vectors: trainer.learnedEmbedding().vectors).reduce(0, +)
+    #expect(learned < initializer)
+  }
+
+  @Test func directionalTrainingKeepsTheVocabularysNorm() throws {
+    let (steps, _) = try train(
+      settings {
+        $0.method = .directional
+        $0.vectors = 2
+      })
+    let norm = model.textEncoder.embeddings.meanNorm
+    #expect(steps.allSatisfy { abs($0.embeddingNorm - norm) < 1e-9 })
+  }
+
+  @Test func accumulationIsOneLargeBatch() throws {
+    let trainer = try Trainer(model: model, pictures: pictures, settings: settings { $0.method = .plain })
+    var source = try batches()
+    let whole = source.next(4)
+    let half = whole.elements * 2
+    let parts = (0..<2).map { part in
+      TrainingBatch(
+        shape: whole.shape, latents: Array(whole.latents[part * half..<(part + 1) * half]),
+        noise: Array(whole.noise[part * half..<(part + 1) * half]),
+        timesteps: Array(whole.timesteps[part * 2..<part * 2 + 2]), ids: Array(whole.ids[part * 2..<part * 2 + 2]))
+    }
+    let other = try Trainer(model: model, pictures: pictures, settings: settings { $0.method = .plain })
+    let (one, two) = (trainer.advance(on: [whole]), other.advance(on: parts))
+    #expect(abs(one - two) < 1e-6 * one)
+    #expect(zip(trainer.rows, other.rows).allSatisfy { abs($0 - $1) < 1e-5 })
+  }
+
+  private func batches() throws -> BatchSource {
+    let word = try LearnedWord("<spot>", vectors: 1, model: model)
+    let captions = try PromptTemplates.object.texts.map(word.ids)
+    let items = pictures.map {
+      BatchSource.Item(latents: PictureLatents($0.picture, model: model, pool: .init()), captions: captions)
+    }
+    return BatchSource(items, timesteps: 500..<901, seed: 9)
+  }
+
+  @Test func batchesTakePicturesInTurnAndStayInTheWindow() throws {
+    var source = try batches()
+    let drawn = (0..<20).map { _ in source.next(3) }
+    #expect(drawn.flatMap(\.timesteps).allSatisfy { (500...900).contains($0) })
+    #expect(Set(drawn.flatMap(\.timesteps)).count > 40)
+    #expect(Set(drawn.flatMap(\.ids)).count > 15, "captions are drawn from all templates")
+    // Latents are drawn anew each time, from the same distribution.
+    #expect(drawn[0].latents != drawn[1].latents)
+  }
+
+  @Test func theFileSaysWhereTheWordComesFrom() throws {
+    let (_, trainer) = try train(settings { $0.vectors = 2 })
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("training-\(UUID())").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = "\(folder)/spot.safetensors"
+    let learned = try trainer.learnedEmbedding()
+    try EmbeddingFile.write(learned, to: path)
+    let read = try EmbeddingFile.read(path)
+    #expect(read.name == "<spot>" && read.count == 2 && read.width == 16 && read.vectors == learned.vectors)
+    #expect(read.metadata["base_model"] == "sd1-tiny" && read.metadata["method"] == "dti")
+    #expect(read.metadata["initializer"] == "cat" && read.metadata["steps"] == "4")
+    #expect(read.metadata["pictures_sha256"] == "hash0 hash1 hash2")
+  }
+
+  @Test func divergenceEndsTheTraining() throws {
+    let trainer = try Trainer(model: model, pictures: pictures, settings: settings { $0.method = .plain })
+    var source = try batches()
+    let good = source.next(1)
+    _ = trainer.advance(on: [
+      TrainingBatch(
+        shape: good.shape, latents: good.latents, noise: good.noise.map { _ in .nan }, timesteps: good.timesteps,
+        ids: good.ids)
+    ])
+    #expect(trainer.next() == nil)
+    let error = #expect(throws: InversionError.self) { try trainer.learnedEmbedding() }
+    #expect(error?.code == .diverged)
+  }
+}
