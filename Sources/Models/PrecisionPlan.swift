@@ -1,6 +1,6 @@
 /// Which layers of the U-Net compute in int8: a decision per layer, by its path.
 ///
-/// The default keeps what the published sensitivities (MixDQ, TFMQ-DM) and ours say suffers most: the first and the last
+/// The default keeps what the published sensitivities (MixDQ, TFMQ-DM) say suffers most: the first and the last
 /// convolution and everything that sees the timestep.
 public struct PrecisionPlan: Sendable, Equatable {
   /// Path prefixes of the layers that stay in full precision; nil keeps them all.

@@ -19,8 +19,8 @@ struct inv_qd8_row {
   int32_t sum;
 };
 
-/// One tile of a product: `rows` x up to 32 columns, a sum over segments, each with rows and scales of its own. A linear
-/// layer has one segment, a 3x3 convolution nine (one a tap, by indirection), a concatenation one for each part.
+/// One tile of a product: `rows` x up to 32 columns, a sum over segments. A linear layer has one segment, a 3x3
+/// convolution nine (one a tap, by indirection), a concatenation one a part; each has rows and scales of its own.
 struct inv_qd8_tile {
   /// At most the microkernel's MR, and at most INV_QC8W_NR.
   size_t rows, columns;
