@@ -1,5 +1,5 @@
-"""Learned words in the real diffusers: `check.py PROGRAM` trains with PROGRAM on the tiny golden models, loads the files
-with `load_textual_inversion` as they are, and sees that diffusers draws with exactly these vectors."""
+"""Learned words in the real diffusers: `check.py PROGRAM` trains with PROGRAM on the tiny golden models, loads the
+files with `load_textual_inversion` as they are, and sees that diffusers draws with exactly these vectors."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def main() -> None:
                     train(program, pictures, path, model, method, vectors)
                     check_file(path, vectors)
                     check_pipeline(path, model, vectors)
-                    print(f"interop: {model}, {method}, vectors {vectors}: diffusers {diffusers.__version__} draws with them")
+                    print(f"interop: diffusers {diffusers.__version__} draws with {model}, {method}, vectors {vectors}")
 
 
 def write_pictures(folder: Path) -> Path:
