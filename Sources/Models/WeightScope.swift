@@ -66,14 +66,13 @@ struct WeightScope {
   /// A tensor in the engine's element type, of exactly this shape but for dimensions of 1 at the end.
   /// - Throws: `badModel` naming file, tensor and both shapes.
   func tensor(_ name: String, _ shape: [Int]) throws -> Weight {
-    let (entry, bytes) = try find(name, shape)
+    let (source, bytes) = try find(name, shape)
     guard let base = bytes.baseAddress else { preconditionFailure("a checked tensor has bytes") }
-    let source = try entry.dtype
     let aligned = UInt(bitPattern: base) % UInt(max(1, source.byteCount)) == 0
     if source == dtype, aligned {
       return Weight(pointer: base, dtype: dtype, shape: shape, owner: WeightOwner(weights))
     }
-    let count = entry.elementCount
+    let count = shape.reduce(1, *)
     let buffer = pool.allocate(byteCount: count * dtype.byteCount)
     // Widening reads whole elements, so an unaligned source is moved first.
     let moved = aligned ? nil : pool.allocate(byteCount: bytes.count)
@@ -81,36 +80,39 @@ struct WeightScope {
     let readable = moved.map { UnsafeRawPointer($0.pointer) } ?? base
     guard convert(count: count, from: readable, as: source, to: buffer.pointer, as: dtype) else {
       throw InversionError(
-        .badModel, "'\(entry.name)' of '\(path)': weights of type \(source) are not supported; convert them to f16")
+        .badModel, "'\(self[name].path)': weights of type \(source) are not supported; convert them to f16")
     }
     return Weight(pointer: buffer.pointer, dtype: dtype, shape: shape, owner: buffer)
   }
 
   /// A tensor as its file has it, for tables that are read row by row.
   func rawTensor(_ name: String, _ shape: [Int]) throws -> Weight {
-    let (entry, bytes) = try find(name, shape)
-    let source = try entry.dtype
+    let (source, bytes) = try find(name, shape)
     guard let base = bytes.baseAddress, UInt(bitPattern: base) % UInt(source.byteCount) == 0,
       [.f32, .f16, .bf16].contains(source)
     else { return try tensor(name, shape) }
     return Weight(pointer: base, dtype: source, shape: shape, owner: WeightOwner(weights))
   }
 
-  /// Whether the network has a tensor of this name.
-  func has(_ name: String) -> Bool { names.candidates(for: self[name].path).contains { weights[$0] != nil } }
-
-  private func find(_ name: String, _ shape: [Int]) throws -> (TensorEntry, UnsafeRawBufferPointer) {
-    let full = self[name].path
-    let candidates = names.candidates(for: full)
-    let entry = try candidates.lazy.compactMap { weights[$0] }.first ?? weights.entry(candidates[0])
-    guard squeezed(entry.shape) == squeezed(shape), !shape.contains(0) else {
+  /// The element type and the bytes of a tensor, or of its third where three are stacked.
+  private func find(_ name: String, _ shape: [Int]) throws -> (DType, UnsafeRawBufferPointer) {
+    let places = names.candidates(for: self[name].path)
+    guard let place = places.first(where: { weights[$0.name] != nil }) ?? places.first else {
+      preconditionFailure("no file names '\(self[name].path)'")
+    }
+    let entry = try weights.entry(place.name)
+    let stacked = place.third == nil ? shape : [3 * shape[0]] + shape.dropFirst()
+    guard squeezed(entry.shape) == squeezed(stacked), !shape.contains(0) else {
       let file = weights.files.first { $0.tensors[entry.name] == entry }?.path ?? "?"
       throw InversionError(
         .badModel,
-        "'\(file)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(shape); "
+        "'\(file)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(stacked); "
           + "use the weights and the config of one model")
     }
-    return (entry, weights.bytes(of: entry))
+    let bytes = weights.bytes(of: entry)
+    guard let third = place.third else { return (try entry.dtype, bytes) }
+    let size = bytes.count / 3
+    return (try entry.dtype, UnsafeRawBufferPointer(rebasing: bytes[third * size..<(third + 1) * size]))
   }
 
   private func squeezed(_ shape: [Int]) -> [Int] {
