@@ -94,10 +94,9 @@ struct WeightScope {
     let candidates = names.candidates(for: full)
     let entry = try candidates.lazy.compactMap { weights[$0] }.first ?? weights.entry(candidates[0])
     guard squeezed(entry.shape) == squeezed(shape), !shape.contains(0) else {
-      let file = weights.files.first { $0.tensors[entry.name] == entry }?.path ?? "?"
       throw InversionError(
         .badModel,
-        "'\(file)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(shape); "
+        "'\(entry.path)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(shape); "
           + "use the weights and the config of one model")
     }
     return (entry, weights.bytes(of: entry))
