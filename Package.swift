@@ -79,7 +79,7 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Training",
+        "Client", "Embeddings", "Errors", "Models", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -95,7 +95,7 @@ let package = Package(
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),
     .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], resources: [.copy("Golden")]),
-    .testTarget(name: "OpsTests", dependencies: ["Ops"]),
+    .testTarget(name: "OpsTests", dependencies: ["Kernels", "Ops", "Tensors"]),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], resources: [.copy("Samples")]),
     .testTarget(name: "ImagesTests", dependencies: ["Images"], resources: [.copy("Samples")]),
     .testTarget(

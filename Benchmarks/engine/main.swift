@@ -33,6 +33,7 @@ func latents(_ batch: Int, on tape: Tape) -> Activation {
 }
 
 print("\(model.name): \(activeInstructionSet), \(Parallel.threads) threads")
+let quantised = try DiffusionModel(path: CommandLine.arguments[1], parts: .decoder, plan: .int8)
 let prompt = try model.framed([1, 2, 3])
 time("text encoder, 2 prompts") { _ = model.textEncoder([prompt, prompt], on: tape) }
 let states = model.textEncoder([prompt, prompt], on: tape)
@@ -42,6 +43,9 @@ time("U-Net, batch 1") {
 }
 time("U-Net, batch 2 (a guided step)") {
   _ = model.unet(latents(2, on: tape), timesteps: [500, 500], ConstantContext(states), on: tape)
+}
+time("U-Net, batch 2, int8 (\(int8KernelName))") {
+  _ = quantised.unet(latents(2, on: tape), timesteps: [500, 500], ConstantContext(states), on: tape)
 }
 time("VAE decoder") { _ = model.autoencoder.decode(latents(1, on: tape), on: tape) }
 let pixels = model.nativeSize * model.nativeSize * 3

@@ -21,6 +21,11 @@ public struct Window: Sendable, Equatable {
     self.padding = padding
   }
 
+  /// Rows that are looked at one by one, as a linear layer does.
+  public static func rows(_ count: Int, channels: Int) -> Window {
+    Window(height: count, width: 1, channels: channels, kernel: 1, stride: 1, padding: (0, 0))
+  }
+
   public static func == (a: Window, b: Window) -> Bool {
     a.height == b.height && a.width == b.width && a.channels == b.channels && a.kernel == b.kernel
       && a.stride == b.stride && a.padding == b.padding
@@ -31,7 +36,7 @@ public struct Window: Sendable, Equatable {
   /// Elements of one patch.
   public var patch: Int { kernel * kernel * channels }
 
-  private var c: inv_window {
+  var c: inv_window {
     inv_window(
       height: height, width: width, channels: channels, out_height: outHeight, out_width: outWidth, kernel: kernel,
       stride: stride, padding: padding.leading)

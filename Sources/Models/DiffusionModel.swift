@@ -17,8 +17,11 @@ public struct DiffusionModel: Sendable {
   /// - Parameters:
   ///   - path: a diffusers folder.
   ///   - parts: the halves of the VAE to load: pictures out want the decoder, pictures in the encoder.
+  ///   - plan: the precision of the U-Net's layers.
   /// - Throws: `fileUnavailable`, `badFile` or `badModel` naming the file, and the key or tensor.
-  public init(path: String, parts: AutoencoderKL.Parts, dtype: DType = .f32) throws {
+  public init(
+    path: String, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: PrecisionPlan = .full
+  ) throws {
     let folder = try DiffusersFolder(path: path)
     name = path.split(separator: "/").last.map(String.init) ?? path
     schedule = NoiseSchedule(
@@ -26,7 +29,7 @@ public struct DiffusionModel: Sendable {
         json: folder.config(of: "scheduler", file: "scheduler_config.json"),
         path: "\(path)/scheduler/scheduler_config.json"))
     textEncoder = try CLIPTextModel(folder, dtype: dtype)
-    unet = try UNet2DConditionModel(folder, dtype: dtype)
+    unet = try UNet2DConditionModel(folder, dtype: dtype, plan: plan)
     autoencoder = try AutoencoderKL(folder, parts: parts, dtype: dtype)
     tokenizer = try Self.tokenizer(path)
     try checkFit()

@@ -13,9 +13,9 @@ extension CLIPTextModel {
 extension UNet2DConditionModel {
   /// Reads `unet/` of a diffusers folder.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
-  public init(_ folder: DiffusersFolder, dtype: DType = .f32) throws {
+  public init(_ folder: DiffusersFolder, dtype: DType = .f32, plan: PrecisionPlan = .full) throws {
     let config = try folder.decode(UNetConfig.self, of: "unet")
-    try self.init(config: config, weights: folder.weights(of: "unet"), dtype: dtype)
+    try self.init(config: config, weights: folder.weights(of: "unet"), dtype: dtype, plan: plan)
   }
 }
 

@@ -24,8 +24,8 @@ public struct UNet2DConditionModel: Sendable {
   public let crossAttentionCount: Int
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  public init(config: UNetConfig, weights: WeightSet, dtype: DType = .f32) throws {
-    let scope = WeightScope(weights, dtype: dtype)
+  public init(config: UNetConfig, weights: WeightSet, dtype: DType = .f32, plan: PrecisionPlan = .full) throws {
+    let scope = WeightScope(weights, dtype: dtype, plan: plan)
     let widths = config.blockOutChannels
     var builder = UNetBuilder(config: config)
     self.config = config

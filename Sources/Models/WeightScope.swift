@@ -14,17 +14,22 @@ struct WeightScope {
   let path: String
   let dtype: DType
   let names: WeightNames
+  let plan: PrecisionPlan
   private let pool = BufferPool()
 
-  init(_ weights: WeightSet, dtype: DType, path: String = "", names: WeightNames = WeightNames()) {
+  init(
+    _ weights: WeightSet, dtype: DType, path: String = "", names: WeightNames = WeightNames(),
+    plan: PrecisionPlan = .full
+  ) {
     self.weights = weights
     self.path = path
     self.dtype = dtype
     self.names = names
+    self.plan = plan
   }
 
   subscript(part: String) -> WeightScope {
-    WeightScope(weights, dtype: dtype, path: path.isEmpty ? part : "\(path).\(part)", names: names)
+    WeightScope(weights, dtype: dtype, path: path.isEmpty ? part : "\(path).\(part)", names: names, plan: plan)
   }
 
   subscript(index: Int) -> WeightScope { self["\(index)"] }
@@ -34,7 +39,7 @@ struct WeightScope {
   /// A linear layer, or a 1x1 convolution that serves as one.
   func linear(_ inputs: Int, _ outputs: Int, bias: Bool = true) throws -> Linear {
     Linear(
-      weight: try tensor("weight", [outputs, inputs]), bias: bias ? try tensor("bias", [outputs]) : nil)
+      weight: planned(try tensor("weight", [outputs, inputs])), bias: bias ? try tensor("bias", [outputs]) : nil)
   }
 
   func conv2d(
@@ -43,8 +48,13 @@ struct WeightScope {
     let weight = try tensor("weight", [outputs, inputs, kernel, kernel])
     let same = kernel / 2
     return Conv2d(
-      weight: kernel == 1 ? weight.reshaped([outputs, 1, 1, inputs]) : channelsLast(weight),
+      weight: planned(kernel == 1 ? weight.reshaped([outputs, 1, 1, inputs]) : channelsLast(weight)),
       bias: try tensor("bias", [outputs]), stride: stride, padding: padding ?? (same, same))
+  }
+
+  /// In the precision that the plan has for this layer.
+  private func planned(_ weight: Weight) -> LayerWeight {
+    plan.isInt8(path) ? .int8(PackedWeight(weight, pool: pool)) : .dense(weight)
   }
 
   func norm(_ channels: Int, eps: Double) throws -> NormParameters {

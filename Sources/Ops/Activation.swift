@@ -1,3 +1,4 @@
+import Kernels
 import Tensors
 
 /// A value computed by a tape: rows of channels, with leading dimensions that say what the rows are.
@@ -9,6 +10,8 @@ public final class Activation {
   let buffer: Buffer
   /// Where its gradient accumulates; nil for a constant.
   let slot: Int?
+  /// Kept while the activation lives, because queries, keys and values read the same rows.
+  private var quantisedRows: QuantisedRows?
 
   init(shape: [Int], dtype: DType, buffer: Buffer, slot: Int?) {
     precondition(shape.reduce(1, *) * dtype.byteCount <= buffer.byteCount)
@@ -39,6 +42,14 @@ public final class Activation {
     case .f64: Array(UnsafeBufferPointer(start: pointer.assumingMemoryBound(to: Double.self), count: count))
     default: floats.map(Double.init)
     }
+  }
+
+  /// The rows in int8.
+  func quantised(_ pool: BufferPool) -> QuantisedRows {
+    if let quantisedRows { return quantisedRows }
+    let made = QuantisedRows(pointer, rows: rows, channels: channels, pool: pool)
+    quantisedRows = made
+    return made
   }
 
   /// Where element `index` lies.

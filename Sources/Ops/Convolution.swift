@@ -3,28 +3,32 @@ import Tensors
 
 /// A square convolution over rows: weight (out, kernel, kernel, in), bias (out).
 public struct Conv2d: Sendable {
-  public let weight: Weight
+  public let weight: LayerWeight
   public let bias: Weight?
   public let stride: Int
   /// Zeros above and left, and below and right.
   public let padding: (leading: Int, trailing: Int)
 
   public init(weight: Weight, bias: Weight?, stride: Int = 1, padding: (leading: Int, trailing: Int)) {
-    precondition(weight.shape.count == 4 && weight.shape[1] == weight.shape[2])
+    self.init(weight: .dense(weight), bias: bias, stride: stride, padding: padding)
+  }
+
+  public init(weight: LayerWeight, bias: Weight?, stride: Int = 1, padding: (leading: Int, trailing: Int)) {
     self.weight = weight
     self.bias = bias
     self.stride = stride
     self.padding = padding
   }
 
-  public var outputs: Int { weight.shape[0] }
-  public var kernel: Int { weight.shape[1] }
-  public var inputs: Int { weight.shape[3] }
+  public var outputs: Int { weight.outputs }
+  public var kernel: Int { weight.kernel }
+  public var inputs: Int { weight.inputs }
 
   /// A 1x1 convolution is a linear layer over the pixels.
   var asLinear: Linear? {
     guard kernel == 1, stride == 1, padding == (0, 0) else { return nil }
-    return Linear(weight: weight.reshaped([outputs, inputs]), bias: bias)
+    guard case .dense(let dense) = weight else { return Linear(weight: weight, bias: bias) }
+    return Linear(weight: dense.reshaped([outputs, inputs]), bias: bias)
   }
 
   func window(over x: [Int]) -> Window {
@@ -36,10 +40,16 @@ extension Tape {
   /// (batch, height, width, in) -> (batch, height', width', out).
   public func conv2d(_ x: Activation, _ layer: Conv2d) -> Activation {
     if let linear = layer.asLinear { return self.linear(x, linear) }
-    precondition(x.shape.count == 4 && x.channels == layer.inputs && layer.weight.dtype == dtype)
+    precondition(x.shape.count == 4 && x.channels == layer.inputs)
     let window = layer.window(over: x.shape)
     let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
     let y = output([x.batch, window.outHeight, window.outWidth, outputs], of: x)
+    record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
+    guard case .dense(let weight) = layer.weight else {
+      quantisedProduct(x, layer.weight, layer.bias, window, into: y)
+      return y
+    }
+    precondition(weight.dtype == dtype)
     forEachTile(batch: x.batch, positions: positions, patch: patch) { image, range in
       let patches = pool.allocate(byteCount: range.count * patch * dtype.byteCount)
       window.gather(dtype, range, from: x.at(image * x.count / x.batch), into: patches.pointer)
@@ -47,10 +57,9 @@ extension Tape {
       if let bias = layer.bias { kernels.fill_rows(range.count, outputs, outputs, bias.pointer, target) }
       matrixProduct(
         dtype, m: range.count, n: outputs, k: patch, Matrix(patches.pointer, stride: patch),
-        Matrix(layer.weight.pointer, stride: patch, transposed: true), beta: layer.bias == nil ? 0 : 1,
+        Matrix(weight.pointer, stride: patch, transposed: true), beta: layer.bias == nil ? 0 : 1,
         into: target, stride: outputs)
     }
-    record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
     return y
   }
 
@@ -65,7 +74,7 @@ extension Tape {
         matrixProduct(
           dtype, m: range.count, n: patch, k: outputs,
           Matrix(dy.at((image * positions + range.lowerBound) * outputs), stride: outputs),
-          Matrix(layer.weight.pointer, stride: patch),
+          Matrix(layer.weight.dense.pointer, stride: patch),
           into: patches.pointer + range.lowerBound * patch * dtype.byteCount, stride: patch)
       }
       Parallel.forEachRange(window.height, grain: max(4, window.height / 8)) { rows in

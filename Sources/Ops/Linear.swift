@@ -1,26 +1,71 @@
 import Kernels
 import Tensors
 
+/// The weights of a linear layer or convolution: in the tape's element type, or int8 as the layer's plan says.
+public enum LayerWeight: Sendable {
+  /// (out, in), or (out, kernel, kernel, in).
+  case dense(Weight)
+  case int8(PackedWeight)
+
+  var outputs: Int {
+    switch self {
+    case .dense(let weight): weight.shape[0]
+    case .int8(let weight): weight.outputs
+    }
+  }
+
+  var inputs: Int {
+    switch self {
+    case .dense(let weight): weight.shape[weight.shape.count - 1]
+    case .int8(let weight): weight.inputs
+    }
+  }
+
+  /// The side of a convolution's window; 1 for a linear layer.
+  var kernel: Int {
+    switch self {
+    case .dense(let weight): weight.shape.count == 4 ? weight.shape[1] : 1
+    case .int8(let weight): weight.kernel
+    }
+  }
+
+  /// What a gradient goes back through.
+  var dense: Weight {
+    guard case .dense(let weight) = self else {
+      preconditionFailure("gradients need weights that are not quantised")
+    }
+    return weight
+  }
+}
+
 /// A fully connected layer: weight (out, in), bias (out).
 public struct Linear: Sendable {
-  public let weight: Weight
+  public let weight: LayerWeight
   public let bias: Weight?
 
-  public init(weight: Weight, bias: Weight?) {
-    precondition(weight.shape.count == 2 && (bias.map { $0.shape == [weight.shape[0]] } ?? true))
+  public init(weight: Weight, bias: Weight?) { self.init(weight: .dense(weight), bias: bias) }
+
+  public init(weight: LayerWeight, bias: Weight?) {
+    precondition(weight.kernel == 1 && (bias.map { $0.shape == [weight.outputs] } ?? true))
     self.weight = weight
     self.bias = bias
   }
 
-  public var outputs: Int { weight.shape[0] }
-  public var inputs: Int { weight.shape[1] }
+  public var outputs: Int { weight.outputs }
+  public var inputs: Int { weight.inputs }
 }
 
 extension Tape {
   /// y = x Wᵀ + b: (…, in) -> (…, out).
   public func linear(_ x: Activation, _ layer: Linear) -> Activation {
-    precondition(x.channels == layer.inputs && layer.weight.dtype == dtype)
+    precondition(x.channels == layer.inputs)
     let y = output(x.shape.dropLast() + [layer.outputs], of: x)
+    record(y, LinearRecord(x: x.slot, shape: x.shape, layer: layer))
+    guard case .dense(let weight) = layer.weight else {
+      quantisedProduct(x, layer.weight, layer.bias, .rows(x.rows, channels: x.channels), into: y)
+      return y
+    }
+    precondition(weight.dtype == dtype)
     let (inputs, outputs) = (layer.inputs, layer.outputs)
     inTiles(rows: x.rows, columns: outputs, depth: inputs) { rows, columns in
       let target = y.at(rows.lowerBound * outputs + columns.lowerBound)
@@ -32,25 +77,34 @@ extension Tape {
         dtype, m: rows.count, n: columns.count, k: inputs,
         Matrix(x.at(rows.lowerBound * inputs), stride: inputs),
         Matrix(
-          layer.weight.pointer + columns.lowerBound * inputs * dtype.byteCount, stride: inputs, transposed: true),
+          weight.pointer + columns.lowerBound * inputs * dtype.byteCount, stride: inputs, transposed: true),
         beta: layer.bias == nil ? 0 : 1, into: target, stride: outputs)
     }
-    record(y, LinearRecord(x: x.slot, shape: x.shape, layer: layer))
     return y
   }
 
   /// dx = dy W: (…, out) -> (…, in).
   func linearInputGradient(_ dy: Activation, shape: [Int], _ layer: Linear) -> Activation {
     let dx = allocate(shape)
+    let weight = layer.weight.dense
     let (inputs, outputs) = (layer.inputs, layer.outputs)
     inTiles(rows: dx.rows, columns: inputs, depth: outputs) { rows, columns in
       matrixProduct(
         dtype, m: rows.count, n: columns.count, k: outputs,
         Matrix(dy.at(rows.lowerBound * outputs), stride: outputs),
-        Matrix(layer.weight.pointer + columns.lowerBound * dtype.byteCount, stride: inputs),
+        Matrix(weight.pointer + columns.lowerBound * dtype.byteCount, stride: inputs),
         into: dx.at(rows.lowerBound * inputs + columns.lowerBound), stride: inputs)
     }
     return dx
+  }
+
+  /// Quantises the rows of x and multiplies; only on a tape in f32.
+  func quantisedProduct(
+    _ x: Activation, _ weight: LayerWeight, _ bias: Weight?, _ window: Window, into y: Activation
+  ) {
+    guard case .int8(let packed) = weight else { preconditionFailure("the weights are not quantised") }
+    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights that are not quantised")
+    packed.product(x.quantised(pool), window: window, bias: bias, into: y.pointer)
   }
 
   /// Cuts a (rows, columns) product of inner size `depth` into tiles: along the rows where there are enough, else along

@@ -12,8 +12,10 @@ public struct TrainingStep: Sendable, Equatable {
   public let loss: Double
   /// Mean over the vectors, after the step.
   public let embeddingNorm: Double
-  /// Of the training so far.
+  /// Of the training so far, without validations.
   public let stepsPerSecond: Double
+  /// Mean loss of the validation pictures after the step, at the steps that are validated.
+  public let validationLoss: Double?
 }
 
 /// Teaches a frozen model a word: a sequence of steps, so that the caller shows progress and stops by asking for no
@@ -32,12 +34,24 @@ public final class Trainer: Sequence, IteratorProtocol {
   private var source: BatchSource
   private var step = 0
   private var hasDiverged = false
-  private let start = ContinuousClock.now
+  private var seconds = 0.0
+  private let validation: ValidationLoss?
+  /// The validated state with the lowest loss.
+  private var best: (loss: Double, step: Int, rows: [Double])?
+  /// Mean loss of the validation pictures under the initializer word.
+  public let initializerLoss: Double?
+
+  /// How often a training is validated, the last step included.
+  static let validations = 8
 
   /// Encodes the pictures; no step is taken yet.
-  /// - Parameter model: with the VAE's encoder.
+  /// - Parameters:
+  ///   - model: with the VAE's encoder.
+  ///   - validation: pictures that choose the best state of the word; nil keeps the last.
   /// - Throws: `invalidArgument` or `promptTooLong` for a setting that cannot be.
-  public init(model: DiffusionModel, pictures: [ConceptPicture], settings: TrainingSettings) throws {
+  public init(
+    model: DiffusionModel, pictures: [ConceptPicture], settings: TrainingSettings, validation: [ConceptPicture]? = nil
+  ) throws {
     precondition(!pictures.isEmpty)
     let trainTimesteps = model.schedule.trainTimesteps
     try settings.check(trainTimesteps: trainTimesteps)
@@ -57,23 +71,38 @@ public final class Trainer: Sequence, IteratorProtocol {
     loss = DenoisingLoss(model: model, pool: pool)
     optimizer = settings.method.optimizer(
       initial: initializer, vectors: settings.vectors, vocabularyNorm: model.textEncoder.embeddings.meanNorm,
-      learningRate: settings.learningRate ?? settings.method.defaultLearningRate)
+      learningRate: settings.effectiveLearningRate)
     source = BatchSource(
       items, timesteps: settings.timesteps.range(trainTimesteps: trainTimesteps), seed: settings.seed)
+    self.validation = validation.map { ValidationLoss(model: model, pictures: $0, window: settings.timesteps) }
+    initializerLoss = try self.validation.map { mean(try $0.losses(text: settings.initializer)) }
   }
 
   /// Takes a step, or gives nil after the last or when the training has diverged.
   public func next() -> TrainingStep? {
     guard step < settings.steps, !hasDiverged else { return nil }
+    let start = ContinuousClock.now
     let loss = advance(on: (0..<settings.accumulate).map { _ in source.next(settings.batch) })
+    seconds += (ContinuousClock.now - start) / .seconds(1)
     guard loss.isFinite, rows.allSatisfy(\.isFinite) else {
       hasDiverged = true
       return nil
     }
     step += 1
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
     return TrainingStep(
-      step: step, loss: loss, embeddingNorm: meanNorm, stepsPerSecond: Double(step) / Swift.max(seconds, 1e-9))
+      step: step, loss: loss, embeddingNorm: meanNorm, stepsPerSecond: Double(step) / Swift.max(seconds, 1e-9),
+      validationLoss: validate())
+  }
+
+  /// At the steps whose turn it is, the loss of the validation pictures; keeps the best state.
+  private func validate() -> Double? {
+    let interval = Swift.max(1, settings.steps / Self.validations)
+    guard let validation, step % interval == 0 || step == settings.steps else { return nil }
+    // The captions had room for the word when the training began.
+    guard let losses = try? validation.losses(vectors: rows.map(Float.init)) else { return nil }
+    let loss = mean(losses)
+    if loss < best?.loss ?? .infinity { best = (loss, step, rows) }
+    return loss
   }
 
   /// Moves the vectors against the mean gradient of the batches and gives the mean of their losses.
@@ -99,17 +128,21 @@ public final class Trainer: Sequence, IteratorProtocol {
     return norms.reduce(0, +) / Double(settings.vectors)
   }
 
-  /// The word as it stands, with how it came to be.
+  /// The word, with how it came to be: its best validated state, or the last one where nothing was validated.
   /// - Throws: `diverged` when loss or vectors were not finite.
   public func learnedEmbedding() throws -> LearnedEmbedding {
     guard !hasDiverged else {
       throw InversionError(
         .diverged, "the training diverged in step \(step + 1): loss or vectors are not finite; lower '--learning-rate'")
     }
+    let rows = best?.rows ?? rows
     return LearnedEmbedding(
       name: settings.token, vectors: rows.map(Float.init), width: rows.count / settings.vectors, sha256: "",
       metadata: metadata)
   }
+
+  /// Mean loss of the validation pictures under the word that `learnedEmbedding` gives.
+  public var learnedLoss: Double? { best?.loss }
 
   /// All that another run needs to give the same vectors.
   private var metadata: [String: String] {
@@ -117,8 +150,8 @@ public final class Trainer: Sequence, IteratorProtocol {
       "base_model": model.name,
       "method": settings.method.rawValue,
       "initializer": settings.initializer,
-      "steps": "\(step)",
-      "learning_rate": "\(settings.learningRate ?? settings.method.defaultLearningRate)",
+      "steps": "\(best?.step ?? step)",
+      "learning_rate": "\(settings.effectiveLearningRate)",
       "batch": "\(settings.batch)",
       "accumulate": "\(settings.accumulate)",
       "templates": settings.templates.name,

@@ -65,6 +65,8 @@ public struct TrainingSettings: Sendable, Equatable {
     }
     try timesteps.check(trainTimesteps: trainTimesteps)
   }
+
+  var effectiveLearningRate: Double { learningRate ?? method.defaultLearningRate }
 }
 
 /// Which training timesteps are drawn, each with equal probability.

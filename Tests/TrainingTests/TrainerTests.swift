@@ -60,6 +60,23 @@ import Testing
     #expect(steps.allSatisfy { abs($0.embeddingNorm - norm) < 1e-9 })
   }
 
+  @Test func theBestValidatedStateIsKept() throws {
+    // Steps far too long: the state wanders, and its best is seldom its last.
+    let settings = settings {
+      $0.steps = 16
+      $0.learningRate = 0.9
+    }
+    let trainer = try Trainer(model: model, pictures: pictures, settings: settings, validation: pictures)
+    let validated = trainer.compactMap { step in step.validationLoss.map { (step.step, $0) } }
+    #expect(validated.map(\.0) == [2, 4, 6, 8, 10, 12, 14, 16])
+    let best = try #require(validated.min { $0.1 < $1.1 })
+    let learned = try trainer.learnedEmbedding()
+    #expect(trainer.learnedLoss == best.1 && learned.metadata["steps"] == "\(best.0)")
+    let again = ValidationLoss(model: model, pictures: pictures, window: settings.timesteps)
+    #expect(try abs(mean(again.losses(vectors: learned.vectors)) - best.1) < 1e-9)
+    #expect(try abs(mean(again.losses(text: "cat")) - (trainer.initializerLoss ?? 0)) < 1e-9)
+  }
+
   @Test func accumulationIsOneLargeBatch() throws {
     let trainer = try Trainer(model: model, pictures: pictures, settings: settings { $0.method = .plain })
     var source = try batches()

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ckernels.h"
+
 /// Columns of a weight panel, the same for every instruction set, so that one packing serves them all.
 #define INV_QC8W_NR 32
 /// Consecutive elements of K that one column keeps together: what a dot-product instruction reads at once.
@@ -18,7 +20,7 @@ struct inv_qd8_row {
 };
 
 /// One tile of a product: `rows` x up to 32 columns, a sum over segments. A linear layer has one segment, a 3x3
-/// convolution nine (one a tap, by indirection), a concatenation one for each part; each has rows and scales of its own.
+/// convolution nine (one a tap, by indirection), a concatenation one a part; each has rows and scales of its own.
 struct inv_qd8_tile {
   /// At most the microkernel's MR, and at most INV_QC8W_NR.
   size_t rows, columns;
@@ -58,3 +60,31 @@ void inv_qc8w_pack(size_t outputs, size_t depth, const int8_t *_Nonnull weights,
 /// Quantises rows of f32 symmetrically to -127...127, each by its largest magnitude; elements up to `stride` become 0.
 void inv_qd8_quantise_rows(size_t rows, size_t depth, const float *_Nonnull x, size_t stride, int8_t *_Nonnull q,
                            struct inv_qd8_row *_Nonnull scales);
+
+/// A whole product: a linear layer, or a convolution by a window over pictures of quantised rows.
+struct inv_qd8_product {
+  const struct inv_qd8_qc8w_gemm *_Nonnull kernel;
+  /// Of one picture. A linear layer is a 1x1 window over a picture one pixel wide. `channels` counts without padding.
+  struct inv_window window;
+  /// (pictures * height * width) rows, `stride` bytes apart, and their scales.
+  const int8_t *_Nonnull elements;
+  const struct inv_qd8_row *_Nonnull scales;
+  size_t stride;
+  /// At least `stride` zero bytes: what a window sees outside the picture.
+  const int8_t *_Nonnull zeros;
+  /// (ceil(outputs / 32)) panels of one segment a tap, `panel_stride` bytes apart.
+  const uint8_t *_Nonnull panels;
+  size_t panel_stride;
+  size_t outputs;
+  const float *_Nonnull column_scales;
+  const float *_Nullable bias;
+  /// (pictures * out_height * out_width, outputs)
+  float *_Nonnull output;
+};
+
+/// The largest window of a product.
+#define INV_QD8_TAPS_MAX 49
+
+/// Computes output rows `first_row..<last_row` of panels `first_panel..<last_panel`.
+void inv_qd8_qc8w_product(const struct inv_qd8_product *_Nonnull product, size_t first_row, size_t last_row,
+                          size_t first_panel, size_t last_panel);

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Embeddings
+import Errors
+import Foundation
+import Models
+import Training
+
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure learned words on pictures that their training has not seen.",
+    discussion: """
+      For each folder NAME in --concepts with an embedding NAME.safetensors, the loss of NAME/held-out under the \
+      learned word is compared with that under its initializer and under the other concepts' words, with the same \
+      noise and timesteps. With --known, a folder of pictures WORD.png of things the model was taught, the gain of known words \
+      over their neighbours is measured too: what a learned word can win.
+      """)
+
+  @Option(help: ArgumentHelp("Folder of concept folders.", valueName: "dir"))
+  var concepts: String
+
+  @Option(help: ArgumentHelp("Folder of the learned words.", valueName: "dir"))
+  var embeddings: String
+
+  @Option(help: ArgumentHelp("Pictures of things that the model knows, named by their words.", valueName: "dir"))
+  var known: String?
+
+  @OptionGroup var model: ModelOption
+
+  @Option(help: "Timesteps to measure at: 'uniform' or 'A-B'.")
+  var timesteps = TimestepWindow.noisy
+
+  @Option(help: "Pairs of timestep and noise for each picture.")
+  var draws = 32
+
+  @Option(help: "'text' or 'json'.")
+  var format = OutputFormat.text
+
+  enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
+
+  func run() throws {
+    guard draws > 0 else { throw InversionError(.invalidArgument, "'\(draws)' draws: give 1 or more") }
+    let model = try DiffusionModel(path: model.folder(), parts: .encoder)
+    let evaluation = try ConceptEvaluation(
+      readConcepts(size: model.nativeSize), model: model, window: timesteps, draws: draws)
+    let gap = try known.map { folder in
+      let pictures = try ConceptPictures.read(folder: folder, size: model.nativeSize)
+      // 'polar-bear.png' is a picture of 'polar bear'.
+      let words = Dictionary(grouping: pictures) { EmbeddingFile.stem(of: $0.path).replacing("-", with: " ") }
+      return try KnownWordGap(
+        words.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, model: model, window: timesteps, draws: draws)
+    }
+    let report = EvaluationReport(concepts: evaluation, knownWords: gap)
+    print(format == .json ? try report.json() : report.text)
+  }
+
+  private func readConcepts(size: Int) throws -> [ConceptEvaluation.Concept] {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: concepts).sorted() else {
+      throw InversionError(.fileUnavailable, "'\(concepts)': no folder that can be read; give a folder of concepts")
+    }
+    let read: [ConceptEvaluation.Concept] = try names.compactMap { name in
+      let (file, heldOut) = ("\(embeddings)/\(name).safetensors", "\(concepts)/\(name)/held-out")
+      let isThere = [file, heldOut].allSatisfy { FileManager.default.fileExists(atPath: $0) }
+      guard isThere else { return nil }
+      return ConceptEvaluation.Concept(
+        name: name, word: try EmbeddingFile.read(file), heldOut: try ConceptPictures.read(folder: heldOut, size: size))
+    }
+    guard !read.isEmpty else {
+      throw InversionError(
+        .fileUnavailable,
+        "'\(concepts)': no concept has both 'held-out' pictures and a word in '\(embeddings)'; train one first")
+    }
+    return read
+  }
+}

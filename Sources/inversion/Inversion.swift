@@ -1,0 +1,28 @@
+import ArgumentParser
+import Errors
+import Foundation
+
+@main
+struct Inversion: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inversion",
+    abstract: "Teach a text-to-image model a new word from a few pictures, and draw with it.",
+    subcommands: [Train.self, Evaluate.self])
+
+  /// Prints an error of ours once, as one line, and ends with its documented status.
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch let error as InversionError {
+      FileHandle.standardError.write(Data("inversion: \(error)\n".utf8))
+      Foundation.exit(error.code.exitStatus)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
