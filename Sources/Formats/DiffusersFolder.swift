@@ -36,43 +36,33 @@ public struct DiffusersFolder: Sendable {
     try readFile(path: "\(component(name))/\(file)")
   }
 
-  /// The weights of a network: one file or shards, in full precision where there is such a file, else the `fp16`
+  /// The weights of a network: one file or shards, safetensors before torch's files, full precision before the `fp16`
   /// variant.
   /// - Throws: `.fileUnavailable` or `.badModel` naming what is missing, `.badFile` for a broken file.
   public func weights(of name: String) throws -> WeightSet {
     let folder = try component(name)
-    for variant in ["", ".fp16"] {
-      for stem in Self.stems {
-        let single = "\(folder)/\(stem)\(variant).safetensors"
-        if exists(single) { return try WeightSet([SafetensorsFile(path: single)]) }
-        for index in ["\(stem).safetensors.index\(variant).json", "\(stem)\(variant).safetensors.index.json"]
+    for (stem, ending) in Self.files {
+      for variant in ["", ".fp16"] {
+        let single = "\(folder)/\(stem)\(variant).\(ending)"
+        if exists(single) { return try WeightSet(path: single) }
+        for index in ["\(stem).\(ending).index\(variant).json", "\(stem)\(variant).\(ending).index.json"]
         where exists("\(folder)/\(index)") {
           return try ShardIndex(folder: folder, name: index).open()
         }
       }
     }
-    throw missingWeights(folder)
+    let names = Self.files.map { "'\($0.stem).\($0.ending)'" }.joined(separator: ", ")
+    throw InversionError(.fileUnavailable, "'\(folder)': no weights; expected one of \(names)")
   }
 
-  /// diffusers' name of a weights file and that of transformers.
-  private static let stems = ["diffusion_pytorch_model", "model"]
-
-  private func missingWeights(_ folder: String) -> InversionError {
-    let old = ["diffusion_pytorch_model", "pytorch_model"].flatMap {
-      ["\($0).bin", "\($0).fp16.bin", "\($0).bin.index.json"]
-    }
-    if let file = old.first(where: { exists("\(folder)/\($0)") }) {
-      return InversionError(
-        .badModel,
-        "'\(folder)/\(file)': weights in torch's old format only; "
-          + "save the model again with diffusers: 'pipe.save_pretrained(DIR, safe_serialization=True)'")
-    }
-    let names = Self.stems.map { "'\($0).safetensors'" }.joined(separator: " or ")
-    return InversionError(.fileUnavailable, "'\(folder)': no weights; expected \(names)")
-  }
+  /// diffusers' name of a weights file and that of transformers, then those of old versions.
+  private static let files = [
+    (stem: "diffusion_pytorch_model", ending: "safetensors"), (stem: "model", ending: "safetensors"),
+    (stem: "diffusion_pytorch_model", ending: "bin"), (stem: "pytorch_model", ending: "bin"),
+  ]
 }
 
-/// `*.safetensors.index.json`: which shard holds which tensor.
+/// `*.index.json`: which shard holds which tensor.
 private struct ShardIndex {
   let folder: String
   let path: String
@@ -107,12 +97,12 @@ private struct ShardIndex {
   /// Opens all shards and checks that each has the tensors that the index promises.
   func open() throws -> WeightSet {
     let names = Set(weightMap.values).sorted()
-    var files: [String: SafetensorsFile] = [:]
+    var files: [String: any WeightSource] = [:]
     for name in names {
       guard exists("\(folder)/\(name)") else {
         throw InversionError(.fileUnavailable, "'\(folder)/\(name)': not there, '\(path)' needs this shard; get it")
       }
-      files[name] = try SafetensorsFile(path: "\(folder)/\(name)")
+      files[name] = try openWeights("\(folder)/\(name)")
     }
     for (tensor, name) in weightMap where files[name]?.tensors[tensor] == nil {
       throw InversionError(.badModel, "'\(folder)/\(name)': no tensor '\(tensor)', which '\(path)' says is there")

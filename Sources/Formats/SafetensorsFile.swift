@@ -22,7 +22,7 @@ public final class SafetensorsFile: Sendable {
     try self.init(MappedFile(copying: bytes, path: path))
   }
 
-  private init(_ file: MappedFile) throws {
+  init(_ file: MappedFile) throws {
     let path = file.path
     self.path = path
     self.file = file

@@ -8,8 +8,8 @@ public struct TensorEntry: Sendable, Hashable {
   public let shape: [Int]
   /// Where its bytes are in the file.
   public let byteRange: Range<Int>
-  /// For messages.
-  let path: String
+  /// The file, for messages.
+  public let path: String
 }
 
 /// The header of a safetensors file: u64 length (little-endian), a JSON object, then the tensors' bytes without holes.

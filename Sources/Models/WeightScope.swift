@@ -103,10 +103,9 @@ struct WeightScope {
     let entry = try weights.entry(place.name)
     let stacked = place.third == nil ? shape : [3 * shape[0]] + shape.dropFirst()
     guard squeezed(entry.shape) == squeezed(stacked), !shape.contains(0) else {
-      let file = weights.files.first { $0.tensors[entry.name] == entry }?.path ?? "?"
       throw InversionError(
         .badModel,
-        "'\(file)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(stacked); "
+        "'\(entry.path)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(stacked); "
           + "use the weights and the config of one model")
     }
     let bytes = weights.bytes(of: entry)

@@ -58,7 +58,7 @@ import Testing
     try folder.write(Array(map.utf8), "unet/\(index)")
     let set = try model().weights(of: "unet")
     #expect(try value("a", set) == 1 && value("b", set) == 2)
-    #expect(set.files.map(\.path) == [folder.file("unet/x-1.safetensors"), folder.file("unet/x-2.safetensors")])
+    #expect(set.paths == [folder.file("unet/x-1.safetensors"), folder.file("unet/x-2.safetensors")])
   }
 
   @Test func namesWhatShardsLack() throws {
@@ -78,6 +78,32 @@ import Testing
     try failure(.badFile, index) { _ = try model().weights(of: "unet") }
   }
 
+  @Test(arguments: [
+    "views_shared_storage.zip.pt", "views_shared_storage.legacy.pt", "big_endian_f32.pt", "deflated.pt",
+  ])
+  func readsTorchWeights(_ sample: String) throws {
+    try folder.write(sampleBytes("torch/\(sample)"), "unet/diffusion_pytorch_model.bin")
+    let set = try model().weights(of: "unet")
+    let expected = try #require(TorchSample.all.first { $0.file == "torch/\(sample)" })
+    #expect(set.names.count == expected.tensors.count)
+    for tensor in expected.tensors {
+      let entry = try set.entry(tensor.path[0])
+      #expect(entry.shape == tensor.shape && entry.type.rawValue == tensor.dtype)
+      #expect(sha256Hex(of: set.bytes(of: entry)) == tensor.sha256, "\(tensor.path)")
+    }
+  }
+
+  @Test func safetensorsComeBeforeTorch() throws {
+    try folder.write([1], "unet/diffusion_pytorch_model.bin")
+    try weights("unet/diffusion_pytorch_model.fp16.safetensors", ["a"], value: 3)
+    #expect(try value("a", model().weights(of: "unet")) == 3)
+  }
+
+  @Test func torchChecksumsAreVerified() throws {
+    try folder.write(sampleBytes("torch-bad/crc_mismatch.pt"), "unet/pytorch_model.bin")
+    try failure(.badFile, "checksum", "pytorch_model.bin") { _ = try model().weights(of: "unet") }
+  }
+
   @Test func namesMissingPieces() throws {
     try failure(.fileUnavailable, "'\(folder.path)/vae'") { _ = try model().config(of: "vae") }
     try failure(.fileUnavailable, "scheduler_config.json") {
@@ -85,7 +111,7 @@ import Testing
     }
     try failure(.fileUnavailable, "/unet'", "no weights") { _ = try model().weights(of: "unet") }
     try folder.write([1], "unet/diffusion_pytorch_model.bin")
-    try failure(.badModel, "diffusion_pytorch_model.bin", "save_pretrained") { _ = try model().weights(of: "unet") }
+    try failure(.badFile, "diffusion_pytorch_model.bin") { _ = try model().weights(of: "unet") }
     try failure(.fileUnavailable, "no such folder") { _ = try DiffusersFolder(path: folder.file("none")) }
     try failure(.fileUnavailable, "unet/model_index.json") { _ = try DiffusersFolder(path: folder.file("unet")) }
   }

@@ -85,7 +85,7 @@ import Testing
       (0, [2, 2], [1, .max]), (.max, [2], [1]), (0, [1 << 40], [0]), (0, [.max, 2], [0, 0]), (8, [], []),
     ]
     for (offset, shape, strides) in refused {
-      #expect(throws: TorchFault.self, "\(offset) \(shape) \(strides)") { try view(offset, shape, strides) }
+      #expect(throws: FormatFault.self, "\(offset) \(shape) \(strides)") { try view(offset, shape, strides) }
     }
     let bytes = (0..<8).map { UInt8($0) }
     let small = try TorchTensor(

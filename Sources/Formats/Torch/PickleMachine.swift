@@ -35,13 +35,13 @@ struct PickleMachine {
     }
   }
 
-  private func malformed(_ what: String) -> TorchFault { TorchFault("malformed pickle: \(what)") }
+  private func malformed(_ what: String) -> FormatFault { FormatFault("malformed pickle: \(what)") }
 
   private mutating func step(_ opcode: UInt8, _ reader: inout ByteReader) throws {
     switch opcode {
     case 0x80:
       let version = try reader.integer(UInt8.self)
-      guard version == 2 else { throw TorchFault("pickle protocol \(version) is not allowed") }
+      guard version == 2 else { throw FormatFault("pickle protocol \(version) is not allowed") }
     case UInt8(ascii: "("): marks.append(stack.count)
     case UInt8(ascii: "}"): stack.append(makeDictionary(isOrdered: false))
     case UInt8(ascii: "]"): stack.append(.list(makeSequence([])))
@@ -81,11 +81,11 @@ struct PickleMachine {
     case UInt8(ascii: "c"):
       let (module, name) = (try reader.line(limit: Self.lineLimit), try reader.line(limit: Self.lineLimit))
       guard let global = PickleGlobal(module: module, name: name) else {
-        throw TorchFault("names '\(module).\(name)', which is not allowed in a file of tensors")
+        throw FormatFault("names '\(module).\(name)', which is not allowed in a file of tensors")
       }
       return .global(global)
     default:
-      throw TorchFault("pickle opcode 0x\(String(opcode, radix: 16)) is not allowed in a file of tensors")
+      throw FormatFault("pickle opcode 0x\(String(opcode, radix: 16)) is not allowed in a file of tensors")
     }
   }
 
@@ -159,27 +159,27 @@ extension PickleMachine {
   /// class, …)`.
   private mutating func persistent(_ id: PickleValue) throws -> PickleValue {
     guard case .tuple(let index) = id, case .string(let kind)? = sequences[index].first else {
-      throw TorchFault("bad persistent id")
+      throw FormatFault("bad persistent id")
     }
     let items = sequences[index]
     if allowsModules, kind == "module", items.count == 4, case .global = items[1] { return items[1] }
     guard kind == "storage", items.count == 5 || (allowsModules && items.count == 6), case .global(let type) = items[1],
       case .string(let key) = items[2], case .string = items[3], case .int(let count) = items[4], count >= 0
-    else { throw TorchFault("bad persistent id") }
+    else { throw FormatFault("bad persistent id") }
     if items.count == 6 {
-      guard case .none = items[5] else { throw TorchFault("views of storages, of very old torch, are not supported") }
+      guard case .none = items[5] else { throw FormatFault("views of storages, of very old torch, are not supported") }
     }
     guard !key.isEmpty, key.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-      throw TorchFault("bad persistent id: storage key '\(key)'")
+      throw FormatFault("bad persistent id: storage key '\(key)'")
     }
     let storage: TorchStorage
     switch type {
     case .storageClass(let dtype): storage = TorchStorage(key: key, dtype: dtype, count: Int(count))
     case .untypedStorageClass: storage = TorchStorage(key: key, dtype: nil, count: Int(count))
-    default: throw TorchFault("bad persistent id: no storage class")
+    default: throw FormatFault("bad persistent id: no storage class")
     }
     guard storages.updateValue(storage, forKey: key) ?? storage == storage else {
-      throw TorchFault("storage '\(key)' is described in two ways")
+      throw FormatFault("storage '\(key)' is described in two ways")
     }
     return .storage(storage)
   }
@@ -249,7 +249,7 @@ extension PickleMachine {
     case .parameterDictionary(let index):
       guard case .dictionary(let attributes) = state else { throw malformed("a ParameterDict without attributes") }
       fill(index, from: dictionaries[attributes])
-    default: throw TorchFault("BUILD of a target that is not allowed")
+    default: throw FormatFault("BUILD of a target that is not allowed")
     }
   }
 

@@ -15,20 +15,38 @@ public final class TorchFile: Sendable {
 
   /// - Throws: `.fileUnavailable`; `.badFile` naming the file and the reason when it is damaged, hostile or something
   ///   else.
-  public init(path: String) throws {
-    self.path = path
-    file = try MappedFile(path: path)
+  public convenience init(path: String) throws {
+    try self.init(MappedFile(path: path))
+  }
+
+  /// The same for content that is in memory; `path` stands in messages.
+  public convenience init(bytes: [UInt8], path: String) throws {
+    try self.init(MappedFile(copying: bytes, path: path))
+  }
+
+  init(_ file: MappedFile) throws {
+    self.path = file.path
+    self.file = file
     do {
-      if file.bytes.starts(with: Array("PK".utf8)) {
+      if file.bytes.starts(with: Self.zipStart) {
         let zip = try TorchZip(file.bytes)
         (root, container) = (zip.root, .zip(zip))
       } else {
         let legacy = try TorchLegacy(file.bytes)
         (root, container) = (legacy.root, .legacy(legacy))
       }
-    } catch let fault as TorchFault {
-      throw Self.refusal(path, fault)
+    } catch let fault as FormatFault {
+      throw Self.refusal(file.path, fault)
     }
+  }
+
+  private static let zipStart = Array("PK".utf8)
+  /// PROTO 2, the first bytes of every pickle.
+  private static let pickleStart: [UInt8] = [0x80, 0x02]
+
+  /// Whether the first bytes are a torch file's. No safetensors header begins so: it would be far over its limit.
+  static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.starts(with: zipStart + [3, 4]) || bytes.starts(with: pickleStart + [0x8A, 0x0A])
   }
 
   /// The tensor's elements, row-major and little-endian, strides and byte order resolved.
@@ -44,7 +62,34 @@ public final class TorchFile: Sendable {
         guard let range = legacy.ranges[tensor.storage.key] else { preconditionFailure("the tensor is another file's") }
         return tensor.gather(from: UnsafeRawBufferPointer(rebasing: file.bytes[range]))
       }
-    } catch let fault as TorchFault {
+    } catch let fault as FormatFault {
+      throw Self.refusal(path, fault)
+    }
+  }
+
+  /// The whole file.
+  var content: UnsafeRawBufferPointer { file.bytes }
+
+  /// Where the tensor's elements are in the file, when they lie there row-major and little-endian; else nil.
+  func range(of tensor: TorchTensor) -> Range<Int>? {
+    let storage: Range<Int>?
+    switch container {
+    case .zip(let zip): storage = zip.range(of: tensor.storage)
+    case .legacy(let legacy): storage = legacy.ranges[tensor.storage.key]
+    }
+    guard let storage, tensor.isContiguous else { return nil }
+    let size = tensor.dtype.byteCount
+    let start = storage.lowerBound + tensor.offset * size
+    return start..<start + tensor.elementCount * size
+  }
+
+  /// Reads every storage once. The older form has no checksums.
+  /// - Throws: `.badFile`.
+  func verifyChecksums() throws {
+    guard case .zip(let zip) = container else { return }
+    do {
+      try zip.verifyChecksums(file.bytes)
+    } catch let fault as FormatFault {
       throw Self.refusal(path, fault)
     }
   }
@@ -59,7 +104,7 @@ public final class TorchFile: Sendable {
     return tensors
   }
 
-  private static func refusal(_ path: String, _ fault: TorchFault) -> InversionError {
+  private static func refusal(_ path: String, _ fault: FormatFault) -> InversionError {
     InversionError(.badFile, "'\(path)': \(fault.reason); get a sound torch file, or the .safetensors one")
   }
 
@@ -90,32 +135,32 @@ private struct TorchZip {
     let members = archive.members
     let folder = try Self.findFolder(members)
     let isScript = members.keys.contains { $0 == folder + "constants.pkl" || $0.hasPrefix(folder + "code/") }
-    guard !isScript else { throw TorchFault("TorchScript archive: a program, not a file of tensors") }
-    guard let pickle = members[folder + "data.pkl"] else { throw TorchFault("no member 'data.pkl': not a torch file") }
+    guard !isScript else { throw FormatFault("TorchScript archive: a program, not a file of tensors") }
+    guard let pickle = members[folder + "data.pkl"] else { throw FormatFault("no member 'data.pkl': not a torch file") }
     self.members = members
     self.folder = folder
     isBigEndian = try Self.readByteOrder(archive, members[folder + "byteorder"])
-    guard pickle.size <= Self.pickleLimit else { throw TorchFault("'data.pkl' of \(pickle.size) bytes is too large") }
+    guard pickle.size <= Self.pickleLimit else { throw FormatFault("'data.pkl' of \(pickle.size) bytes is too large") }
 
     let text = try archive.content(of: pickle, inflatedLimit: Self.inflatedLimit)
     var machine = PickleMachine(allowsModules: false)
     let value = try text.withUnsafeBytes { text in
       var reader = ByteReader(text)
       let value = try machine.run(&reader)
-      guard reader.remaining == 0 else { throw TorchFault("\(reader.remaining) bytes after the pickle's STOP") }
+      guard reader.remaining == 0 else { throw FormatFault("\(reader.remaining) bytes after the pickle's STOP") }
       return value
     }
     root = try TorchValue(value, of: machine)
     for storage in machine.storages.values {
       guard let member = members["\(folder)data/\(storage.key)"] else {
-        throw TorchFault("storage '\(storage.key)' is missing")
+        throw FormatFault("storage '\(storage.key)' is missing")
       }
       guard member.size == storage.byteCount else {
-        throw TorchFault(
+        throw FormatFault(
           "storage '\(storage.key)' has \(member.size) bytes, not the \(storage.count) elements of its tensor")
       }
       guard !member.isDeflated || member.size <= Self.inflatedLimit else {
-        throw TorchFault("storage '\(storage.key)' of \(member.size) compressed bytes is too large")
+        throw FormatFault("storage '\(storage.key)' of \(member.size) compressed bytes is too large")
       }
     }
   }
@@ -124,7 +169,7 @@ private struct TorchZip {
   private static func findFolder(_ members: [String: ZipArchive.Member]) throws -> String {
     let folders = Set(members.keys.map { name in name.firstIndex(of: "/").map { String(name[...$0]) } ?? "" })
     guard folders.count == 1, let folder = folders.first, !folder.isEmpty else {
-      throw TorchFault("zip archive without a single folder: not a torch file")
+      throw FormatFault("zip archive without a single folder: not a torch file")
     }
     return folder
   }
@@ -134,7 +179,21 @@ private struct TorchZip {
     switch String(decoding: try archive.content(of: member, inflatedLimit: 16), as: UTF8.self) {
     case "little": return false
     case "big": return true
-    case let other: throw TorchFault("byte order '\(other)' is unknown")
+    case let other: throw FormatFault("byte order '\(other)' is unknown")
+    }
+  }
+
+  /// Where a storage lies in the file as it is; nil when it is compressed or big-endian.
+  func range(of storage: TorchStorage) -> Range<Int>? {
+    guard !isBigEndian, let member = members["\(folder)data/\(storage.key)"], !member.isDeflated else { return nil }
+    return member.range
+  }
+
+  func verifyChecksums(_ file: UnsafeRawBufferPointer) throws {
+    for member in members.values where !member.isDeflated {
+      guard crc32(UnsafeRawBufferPointer(rebasing: file[member.range])) == member.crc else {
+        throw FormatFault("zip member '\(member.name)': checksum mismatch")
+      }
     }
   }
 
@@ -157,35 +216,35 @@ private struct TorchLegacy {
   private static let protocolVersion: Int64 = 1001
 
   init(_ bytes: UnsafeRawBufferPointer) throws {
-    guard !bytes.isEmpty else { throw TorchFault("empty file") }
-    guard bytes[0] == 0x80 else { throw TorchFault("not a torch file") }
+    guard !bytes.isEmpty else { throw FormatFault("empty file") }
+    guard bytes[0] == 0x80 else { throw FormatFault("not a torch file") }
     var reader = ByteReader(bytes)
     var machine = PickleMachine(allowsModules: true)
     guard case .bigInt(let magic) = try machine.run(&reader), magic == Self.magic else {
-      throw TorchFault("not a torch file: bad magic number")
+      throw FormatFault("not a torch file: bad magic number")
     }
-    guard case .int(Self.protocolVersion) = try machine.run(&reader) else { throw TorchFault("bad protocol version") }
+    guard case .int(Self.protocolVersion) = try machine.run(&reader) else { throw FormatFault("bad protocol version") }
     _ = try machine.run(&reader)  // sizes of C's types, which torch does not read either
     root = try TorchValue(try machine.run(&reader), of: machine)
     let described = machine.storages
     guard case .list(let index) = try machine.run(&reader) else {
-      throw TorchFault("malformed pickle: no list of storages")
+      throw FormatFault("malformed pickle: no list of storages")
     }
     var ranges: [String: Range<Int>] = [:]
     for key in machine.sequences[index] {
       guard case .string(let key) = key, let storage = described[key], ranges[key] == nil else {
-        throw TorchFault("the list names a storage that no tensor has, or names it twice")
+        throw FormatFault("the list names a storage that no tensor has, or names it twice")
       }
       let count = try reader.count()
       guard count == storage.count, let byteCount = storage.byteCount else {
-        throw TorchFault("storage '\(key)' has \(count) elements, not the \(storage.count) of its tensor")
+        throw FormatFault("storage '\(key)' has \(count) elements, not the \(storage.count) of its tensor")
       }
       let start = reader.offset
       _ = try reader.piece(byteCount)
       ranges[key] = start..<start + byteCount
     }
-    guard ranges.count == described.count else { throw TorchFault("truncated: a storage is missing") }
-    guard reader.remaining == 0 else { throw TorchFault("\(reader.remaining) bytes after the last storage") }
+    guard ranges.count == described.count else { throw FormatFault("truncated: a storage is missing") }
+    guard reader.remaining == 0 else { throw FormatFault("\(reader.remaining) bytes after the last storage") }
     self.ranges = ranges
   }
 }

@@ -32,13 +32,13 @@ public struct TorchTensor: Sendable, Hashable {
 
   init(_ storage: TorchStorage, dtype: DType, offset: Int, shape: [Int], strides: [Int]) throws {
     guard shape.count == strides.count else {
-      throw TorchFault("a tensor with \(strides.count) strides for shape \(shape)")
+      throw FormatFault("a tensor with \(strides.count) strides for shape \(shape)")
     }
     guard offset >= 0, shape.allSatisfy({ $0 >= 0 }) else {
-      throw TorchFault("a tensor with a negative offset or shape")
+      throw FormatFault("a tensor with a negative offset or shape")
     }
-    guard strides.allSatisfy({ $0 >= 0 }) else { throw TorchFault("a tensor with a negative stride") }
-    guard let byteCount = storage.byteCount else { throw TorchFault("storage '\(storage.key)' overflows") }
+    guard strides.allSatisfy({ $0 >= 0 }) else { throw FormatFault("a tensor with a negative stride") }
+    guard let byteCount = storage.byteCount else { throw FormatFault("storage '\(storage.key)' overflows") }
     let available = byteCount / dtype.byteCount
     var elements = 1
     var last = offset
@@ -46,14 +46,14 @@ public struct TorchTensor: Sendable, Hashable {
       let product = elements.multipliedReportingOverflow(by: size)
       let reach = max(0, size - 1).multipliedReportingOverflow(by: stride)
       let sum = last.addingReportingOverflow(reach.partialValue)
-      guard !product.overflow, !reach.overflow, !sum.overflow else { throw TorchFault("shape \(shape) overflows") }
+      guard !product.overflow, !reach.overflow, !sum.overflow else { throw FormatFault("shape \(shape) overflows") }
       (elements, last) = (product.partialValue, sum.partialValue)
     }
     guard elements == 0 ? offset <= available : last < available else {
-      throw TorchFault("a tensor of shape \(shape) at \(offset) reaches out of its storage of \(available) elements")
+      throw FormatFault("a tensor of shape \(shape) at \(offset) reaches out of its storage of \(available) elements")
     }
     guard elements <= max(available, Self.repeatedLimit) else {
-      throw TorchFault("a tensor of shape \(shape) over \(available) elements is too large")
+      throw FormatFault("a tensor of shape \(shape) over \(available) elements is too large")
     }
     self.dtype = dtype
     self.shape = shape

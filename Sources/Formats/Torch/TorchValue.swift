@@ -53,8 +53,8 @@ extension TorchValue {
     _ value: PickleValue, _ machine: PickleMachine, depth: Int, nodes: inout Int
   ) throws -> TorchValue {
     nodes += 1
-    guard nodes <= nodeLimit else { throw TorchFault("more than \(nodeLimit) values: too large") }
-    guard depth <= depthLimit else { throw TorchFault("nested deeper than \(depthLimit)") }
+    guard nodes <= nodeLimit else { throw FormatFault("more than \(nodeLimit) values: too large") }
+    guard depth <= depthLimit else { throw FormatFault("nested deeper than \(depthLimit)") }
     switch value {
     case .none: return .none
     case .bool(let value): return .bool(value)

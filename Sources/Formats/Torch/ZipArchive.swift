@@ -35,13 +35,13 @@ struct ZipArchive {
   init(_ bytes: UnsafeRawBufferPointer) throws {
     self.bytes = bytes
     let directory = try Self.findDirectory(bytes)
-    guard directory.count <= Self.memberLimit else { throw TorchFault("\(directory.count) zip members are too many") }
-    guard directory.offset <= directory.end else { throw TorchFault("zip directory outside the file") }
+    guard directory.count <= Self.memberLimit else { throw FormatFault("\(directory.count) zip members are too many") }
+    guard directory.offset <= directory.end else { throw FormatFault("zip directory outside the file") }
     var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[..<directory.end]), from: directory.offset)
     for _ in 0..<directory.count {
       let member = try readEntry(&reader, dataEnd: directory.offset)
       guard members.updateValue(member, forKey: member.name) == nil else {
-        throw TorchFault("zip member '\(member.name)' is there twice")
+        throw FormatFault("zip member '\(member.name)' is there twice")
       }
     }
     try checkOverlap()
@@ -61,26 +61,26 @@ struct ZipArchive {
     let content: [UInt8]
     if member.isDeflated {
       guard member.size <= limit else {
-        throw TorchFault("zip member '\(member.name)' of \(member.size) compressed bytes is too large, over \(limit)")
+        throw FormatFault("zip member '\(member.name)' of \(member.size) compressed bytes is too large, over \(limit)")
       }
       do {
         content = try inflate(Array(raw), format: .raw, limit: member.size)
       } catch {
-        throw TorchFault("zip member '\(member.name)': \(error)")
+        throw FormatFault("zip member '\(member.name)': \(error)")
       }
     } else {
       content = Array(raw)
     }
     guard content.count == member.size else {
-      throw TorchFault("zip member '\(member.name)' has another size than listed")
+      throw FormatFault("zip member '\(member.name)' has another size than listed")
     }
-    guard crc32(content) == member.crc else { throw TorchFault("zip member '\(member.name)': checksum mismatch") }
+    guard crc32(content) == member.crc else { throw FormatFault("zip member '\(member.name)': checksum mismatch") }
     return content
   }
 
   /// The end record stands before a comment of a length that it gives: the one that fits the file's end is it.
   private static func findDirectory(_ bytes: UnsafeRawBufferPointer) throws -> (offset: Int, end: Int, count: Int) {
-    guard bytes.count >= endLength else { throw TorchFault("truncated zip archive") }
+    guard bytes.count >= endLength else { throw FormatFault("truncated zip archive") }
     let lowest = max(0, bytes.count - endLength - Int(UInt16.max))
     for start in stride(from: bytes.count - endLength, through: lowest, by: -1) {
       var reader = ByteReader(bytes, from: start)
@@ -92,26 +92,26 @@ struct ZipArchive {
       if count == extended16 || size == extended32 || offset == extended32 {
         return try findExtendedDirectory(bytes, before: start)
       }
-      guard disks == (0, 0), here == count else { throw TorchFault("zip archive in several parts") }
+      guard disks == (0, 0), here == count else { throw FormatFault("zip archive in several parts") }
       return (offset, start, count)
     }
-    throw TorchFault("truncated zip archive: no end record")
+    throw FormatFault("truncated zip archive: no end record")
   }
 
   private static func findExtendedDirectory(
     _ bytes: UnsafeRawBufferPointer, before end: Int
   ) throws -> (offset: Int, end: Int, count: Int) {
     let locatorLength = 20
-    guard end >= locatorLength else { throw TorchFault("truncated zip archive") }
+    guard end >= locatorLength else { throw FormatFault("truncated zip archive") }
     var locator = ByteReader(bytes, from: end - locatorLength)
     guard try locator.integer(UInt32.self) == locator64Signature else {
-      throw TorchFault("zip archive without locator")
+      throw FormatFault("zip archive without locator")
     }
     _ = try locator.integer(UInt32.self)
     let start = try locator.count()
-    guard start <= end - locatorLength else { throw TorchFault("zip end record outside the file") }
+    guard start <= end - locatorLength else { throw FormatFault("zip end record outside the file") }
     var record = ByteReader(bytes, from: start)
-    guard try record.integer(UInt32.self) == end64Signature else { throw TorchFault("zip archive without end record") }
+    guard try record.integer(UInt32.self) == end64Signature else { throw FormatFault("zip archive without end record") }
     // Size of the record, two versions, two disk numbers, members on this disk.
     _ = try record.piece(8 + 2 + 2 + 4 + 4 + 8)
     let count = try record.count()
@@ -121,7 +121,7 @@ struct ZipArchive {
 
   /// Reads an entry of the directory and the local header that it points at.
   private func readEntry(_ reader: inout ByteReader, dataEnd: Int) throws -> Member {
-    guard try reader.integer(UInt32.self) == Self.entrySignature else { throw TorchFault("damaged zip directory") }
+    guard try reader.integer(UInt32.self) == Self.entrySignature else { throw FormatFault("damaged zip directory") }
     _ = try reader.integer(UInt32.self)  // versions
     let flags = try reader.integer(UInt16.self)
     let method = try reader.integer(UInt16.self)
@@ -137,16 +137,16 @@ struct ZipArchive {
     let (compressedSize, size, headerOffset) = (fields[0], fields[1], fields[2])
 
     let isSafe = !name.hasPrefix("/") && !name.contains("\\") && !name.split(separator: "/").contains("..")
-    guard isSafe, !name.contains("\0") else { throw TorchFault("bad zip member name '\(name)'") }
-    guard flags & Self.encryptedFlag == 0 else { throw TorchFault("zip member '\(name)' is encrypted") }
+    guard isSafe, !name.contains("\0") else { throw FormatFault("bad zip member name '\(name)'") }
+    guard flags & Self.encryptedFlag == 0 else { throw FormatFault("zip member '\(name)' is encrypted") }
     guard method == Self.stored || method == Self.deflated else {
-      throw TorchFault("zip member '\(name)' is compressed by method \(method), which is not supported")
+      throw FormatFault("zip member '\(name)' is compressed by method \(method), which is not supported")
     }
     guard method == Self.deflated || size == compressedSize else {
-      throw TorchFault("zip member '\(name)' with two sizes")
+      throw FormatFault("zip member '\(name)' with two sizes")
     }
     let start = try dataStart(name, headerOffset: headerOffset, dataEnd: dataEnd)
-    guard compressedSize <= dataEnd - start else { throw TorchFault("zip member '\(name)' reaches outside the file") }
+    guard compressedSize <= dataEnd - start else { throw FormatFault("zip member '\(name)' reaches outside the file") }
     return Member(
       name: name, isDeflated: method == Self.deflated, range: start..<start + compressedSize, size: size, crc: crc,
       headerOffset: headerOffset)
@@ -169,15 +169,15 @@ struct ZipArchive {
   /// Where a member's bytes begin. The local header must name the same member: a directory that points elsewhere is a
   /// trap.
   private func dataStart(_ name: String, headerOffset: Int, dataEnd: Int) throws -> Int {
-    guard headerOffset <= dataEnd else { throw TorchFault("zip member '\(name)' outside the file") }
+    guard headerOffset <= dataEnd else { throw FormatFault("zip member '\(name)' outside the file") }
     var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[..<dataEnd]), from: headerOffset)
     guard try reader.integer(UInt32.self) == Self.localSignature else {
-      throw TorchFault("zip member '\(name)' without a header")
+      throw FormatFault("zip member '\(name)' without a header")
     }
     _ = try reader.piece(22)  // what the directory says too; zero here in streamed archives
     let (nameLength, extraLength) = (Int(try reader.integer(UInt16.self)), Int(try reader.integer(UInt16.self)))
     guard try reader.piece(nameLength).elementsEqual(name.utf8) else {
-      throw TorchFault("zip member '\(name)' has another name in its header")
+      throw FormatFault("zip member '\(name)' has another name in its header")
     }
     _ = try reader.piece(extraLength)
     return reader.offset
@@ -186,7 +186,7 @@ struct ZipArchive {
   private func checkOverlap() throws {
     var end = 0
     for member in members.values.sorted(by: { $0.headerOffset < $1.headerOffset }) {
-      guard member.headerOffset >= end else { throw TorchFault("zip member '\(member.name)' overlaps another") }
+      guard member.headerOffset >= end else { throw FormatFault("zip member '\(member.name)' overlaps another") }
       end = member.range.upperBound
     }
   }

@@ -16,7 +16,7 @@ struct ByteReader {
 
   mutating func integer<Value: FixedWidthInteger>(_: Value.Type) throws -> Value {
     let size = MemoryLayout<Value>.size
-    guard remaining >= size else { throw TorchFault("truncated") }
+    guard remaining >= size else { throw FormatFault("truncated") }
     defer { offset += size }
     return Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
   }
@@ -24,19 +24,19 @@ struct ByteReader {
   /// A count that a file gives, as an index into it.
   mutating func count() throws -> Int {
     let value = try integer(UInt64.self)
-    guard let count = Int(exactly: value) else { throw TorchFault("a count over 63 bits") }
+    guard let count = Int(exactly: value) else { throw FormatFault("a count over 63 bits") }
     return count
   }
 
   mutating func piece(_ count: Int) throws -> UnsafeRawBufferPointer {
-    guard count >= 0, count <= remaining else { throw TorchFault("truncated") }
+    guard count >= 0, count <= remaining else { throw FormatFault("truncated") }
     defer { offset += count }
     return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
   }
 
   mutating func text(_ count: Int) throws -> String {
     guard let text = String(validating: try piece(count), as: UTF8.self) else {
-      throw TorchFault("text that is no UTF-8")
+      throw FormatFault("text that is no UTF-8")
     }
     return text
   }
@@ -45,7 +45,7 @@ struct ByteReader {
   mutating func line(limit: Int) throws -> String {
     let rest = bytes[offset..<end]
     guard let feed = rest.prefix(limit + 1).firstIndex(of: UInt8(ascii: "\n")) else {
-      throw TorchFault(rest.count > limit ? "a line of more than \(limit) bytes" : "truncated")
+      throw FormatFault(rest.count > limit ? "a line of more than \(limit) bytes" : "truncated")
     }
     let line = try text(feed - offset)
     offset += 1
@@ -54,7 +54,7 @@ struct ByteReader {
 }
 
 /// Why a file of torch or GGUF was refused; the file's name comes with the `InversionError` that it becomes.
-struct TorchFault: Error {
+struct FormatFault: Error {
   let reason: String
 
   init(_ reason: String) { self.reason = reason }
