@@ -1,0 +1,51 @@
+"""Encodes views of the taught and of the anonymous glyphs once; the U-Net trains on this cache."""
+import argparse
+
+import numpy as np
+import torch
+
+import common
+import dataset
+import text
+import vae as vae_module
+
+
+@torch.no_grad()
+def encode(vae, pictures):
+    with common.autocast():
+        return vae.encode(vae_module.to_tensor(pictures)).latent_dist.mean.float().cpu()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--vae", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--taught", type=int, default=64, help="views a taught glyph")
+    p.add_argument("--anonymous", type=int, default=6, help="views a glyph without a name")
+    p.add_argument("--seed", type=int, default=3)
+    p.add_argument("--font", default=dataset.FONT)
+    p.add_argument("--names", default=dataset.NAMES)
+    args = p.parse_args()
+    taught, _, other = dataset.load(args.font, args.names)
+    glyphs = taught + [g for g in other if g.category in text.OBJECTS]
+    vae = vae_module.build()
+    vae.load_state_dict(common.load(args.vae)["average"])
+    rng = np.random.default_rng(args.seed)
+    names = list(dataset.BACKGROUNDS)
+    views = [i for i in range(len(glyphs)) for _ in range(args.taught if i < len(taught) else args.anonymous)]
+    rows = np.zeros((len(views), 3), np.int64)
+    out = torch.zeros(len(views), 4, 16, 16, dtype=torch.float16)
+    for start in range(0, len(views), 64):
+        pictures = []
+        for i in range(start, min(start + 64, len(views))):
+            background, style = rng.integers(12), rng.choice(4, p=dataset.STYLE_SHARE)
+            rows[i] = views[i], background, style
+            pictures.append(dataset.place(glyphs[views[i]].image, names[background], dataset.STYLES[style], rng))
+        out[start:start + 64] = encode(vae, np.stack(pictures)).half()
+    scale = 1 / out.float().std().item()
+    common.save(dict(latents=out, rows=torch.from_numpy(rows), scale=scale, taught=len(taught)), args.out)
+    print(f"{len(views)} views, scaling factor {scale:.5f}, channel means {out.float().mean((0, 2, 3)).tolist()}")
+
+
+if __name__ == "__main__":
+    main()
