@@ -103,8 +103,8 @@ def _silhouette(image, background):
     return out
 
 
-def place(image, background, style, rng, still=False):
-    """uint8 (64, 64, 3): the glyph in that style on that flat colour, shifted and scaled a little.
+def place(image, background, style, rng, still=False, size=SIZE):
+    """uint8 (size, size, 3): the glyph in that style on that flat colour, shifted and scaled a little.
 
     `still` leaves out shift and scale; the picture is then the centre of the distribution.
     """
@@ -112,24 +112,29 @@ def place(image, background, style, rng, still=False):
         image = _sketch(image)
     elif style == "silhouette":
         image = _silhouette(image, background)
-    scale = 54 if still else rng.uniform(47, 61)
+    scale = 54 if still else rng.uniform(47, 61)                 # side of the font's box, of 64 pixels
     dx, dy = (0, 0) if still else rng.uniform(-3, 3, 2)
-    half = BOX / 2
-    ratio = BOX / scale
-    # Premultiplied alpha ("RGBa") keeps the glyph's rim free of the colour under transparent pixels.
-    box = (half - (SIZE / 2 + dx) * ratio, half - (SIZE / 2 + dy) * ratio)
-    small = image.convert("RGBa")
-    margin = 60
-    wide = Image.new("RGBa", (BOX + 2 * margin, BOX + 2 * margin))
-    wide.paste(small, (margin, margin))
-    region = (box[0] + margin, box[1] + margin, box[0] + margin + SIZE * ratio, box[1] + margin + SIZE * ratio)
-    out = np.asarray(wide.resize((SIZE, SIZE), Image.BICUBIC, box=region), np.float32)
+    out = _resample(image, scale / SIZE, dx / SIZE, dy / SIZE, size)
     colour = np.asarray(BACKGROUNDS[background], np.float32)
     picture = np.clip(out[..., :3] + colour * (1 - out[..., 3:] / 255), 0, 255)
     if style == "pixel art":
-        blocks = picture.reshape(16, 4, 16, 4, 3).mean((1, 3))
-        picture = np.repeat(np.repeat(np.round(blocks / 32) * 32, 4, 0), 4, 1).clip(0, 255)
+        cell = size // 16
+        blocks = picture.reshape(16, cell, 16, cell, 3).mean((1, 3))
+        picture = np.repeat(np.repeat(np.round(blocks / 32) * 32, cell, 0), cell, 1).clip(0, 255)
     return picture.astype(np.uint8)
+
+
+def _resample(image, scale, dx, dy, size):
+    """float (size, size, 4), premultiplied: the square image drawn `scale` times the picture's side, off centre by dx, dy.
+
+    Premultiplied alpha ("RGBa") keeps the glyph's rim free of the colour under transparent pixels.
+    """
+    box, ratio, margin = image.width, image.width / (scale * size), image.width // 2
+    wide = Image.new("RGBa", (box + 2 * margin, box + 2 * margin))
+    wide.paste(image.convert("RGBa"), (margin, margin))
+    left, top = (margin + box / 2 - (size / 2 + d * size) * ratio for d in (dx, dy))
+    region = (left, top, left + size * ratio, top + size * ratio)
+    return np.asarray(wide.resize((size, size), Image.BICUBIC, box=region), np.float32)
 
 
 def sheet(pictures, columns, path):

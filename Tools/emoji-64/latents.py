@@ -33,8 +33,10 @@ def main():
     rng = np.random.default_rng(args.seed)
     names = list(dataset.BACKGROUNDS)
     views = [i for i in range(len(glyphs)) for _ in range(args.taught if i < len(taught) else args.anonymous)]
+    views = rng.permutation(views)               # so that a part of the cache is already a fair sample
     rows = np.zeros((len(views), 3), np.int64)
     out = torch.zeros(len(views), 4, 16, 16, dtype=torch.float16)
+    scale = None
     for start in range(0, len(views), 64):
         pictures = []
         for i in range(start, min(start + 64, len(views))):
@@ -42,9 +44,12 @@ def main():
             rows[i] = views[i], background, style
             pictures.append(dataset.place(glyphs[views[i]].image, names[background], dataset.STYLES[style], rng))
         out[start:start + 64] = encode(vae, np.stack(pictures)).half()
-    scale = 1 / out.float().std().item()
-    common.save(dict(latents=out, rows=torch.from_numpy(rows), scale=scale, taught=len(taught)), args.out)
-    print(f"{len(views)} views, scaling factor {scale:.5f}, channel means {out.float().mean((0, 2, 3)).tolist()}")
+        done = start + len(pictures)
+        if start % 1024 == 960 or done == len(views):
+            scale = scale or 1 / out[:done].float().std().item()
+            common.save(dict(latents=out[:done].clone(), rows=torch.from_numpy(rows[:done]).clone(), scale=scale,
+                             taught=len(taught)), args.out)
+            print(f"{done} of {len(views)} views, scaling factor {scale:.5f}", flush=True)
 
 
 if __name__ == "__main__":

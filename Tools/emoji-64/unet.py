@@ -4,6 +4,7 @@ import argparse
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 
 import common
 import dataset
@@ -23,6 +24,7 @@ SCHEDULER = dict(
 def build():
     unet = UNet2DConditionModel(**CONFIG)
     torch.nn.init.zeros_(unet.conv_out.weight)
+    unet.set_attn_processor(AttnProcessor())      # plain products: on a CPU the fused attention's backward is slow
     return unet.to(common.device(), memory_format=torch.channels_last)
 
 
@@ -48,8 +50,11 @@ class Data:
     """Batches of (latents, caption ids) from the cache."""
 
     def __init__(self, cache, captioner, anonymous_share):
-        self.latents, self.rows, self.scale = cache["latents"], cache["rows"], cache["scale"]
         self.captioner, self.share = captioner, anonymous_share
+        self.load(cache)
+
+    def load(self, cache):
+        self.latents, self.rows, self.scale = cache["latents"], cache["rows"], cache["scale"]
         self.named = torch.nonzero(self.rows[:, 0] < cache["taught"])[:, 0].numpy()
         self.nameless = torch.nonzero(self.rows[:, 0] >= cache["taught"])[:, 0].numpy()
 
@@ -82,7 +87,8 @@ def trainable(unet, words, joint):
 
 
 def train(args):
-    torch.manual_seed(4)
+    common.join_processes()
+    torch.manual_seed(4)                          # equal initial weights in all processes, ...
     words, captioner = load_words(args)
     cache = common.load(args.latents)
     data, unet, rng = Data(cache, captioner, args.anonymous), build(), np.random.default_rng()
@@ -98,10 +104,14 @@ def train(args):
     if state and same:
         optimizers.load_state_dict(state["optimizer"])
         average.shadow, average.steps = state["shadow"], state["step"]
+    torch.seed()                                  # ... different noise
     cumulative = alphas()
     step, clock, mean = state.get("step", 0), common.Clock(state.get("minutes", 0)), state.get("mean", torch.zeros(10))
     saved, pictures = clock.minutes(), state.get("pictures", 0)
-    while clock.minutes() < args.minutes:
+    now = common.agree(clock.minutes())
+    while now < args.minutes:
+        if step % 100 == 99:
+            data.load(common.load(args.latents))      # the cache may still be growing
         x, ids = data.batch(args.batch, rng)
         t, noise = timesteps(args.batch), torch.randn_like(x)
         noisy, target = noised(x, noise, t, cumulative)
@@ -111,13 +121,13 @@ def train(args):
             out = unet(noisy.contiguous(memory_format=torch.channels_last), t, hidden).sample
         error = (out.float() - target).square().mean((1, 2, 3))
         error.mean().backward()
-        optimizers.step(clock.minutes() / args.minutes)
+        optimizers.step(now / args.minutes)
         average.update()
-        step, pictures = step + 1, pictures + args.batch
+        step, pictures, now = step + 1, pictures + args.batch * common.world(), common.agree(clock.minutes())
         for e, i in zip(error.detach(), t // 100):
             mean[i] = mean[i] + (e - mean[i]) * 0.01 if mean[i] else e
-        if clock.minutes() - saved > args.every or clock.minutes() >= args.minutes:
-            saved = clock.minutes()
+        if common.rank() == 0 and (now - saved > args.every or now >= args.minutes):
+            saved = now
             average.swap()
             weights = {k: v.clone() for k, v in unet.state_dict().items()}
             word_weights = {k: v.clone() for k, v in words.state_dict().items()}
