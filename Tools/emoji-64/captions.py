@@ -12,7 +12,8 @@ from transformers import CLIPTokenizer
 import dataset
 import glyphs
 
-OBJECT_TEMPLATES = """a photo of a {}|a rendering of a {}|a cropped photo of the {}|the photo of a {}|a photo of a clean {}
+OBJECT_TEMPLATES = """a photo of a {}
+a rendering of a {}|a cropped photo of the {}|the photo of a {}|a photo of a clean {}
 a photo of a dirty {}|a dark photo of the {}|a photo of my {}|a photo of the cool {}|a close-up photo of a {}
 a bright photo of the {}|a cropped photo of a {}|a photo of the {}|a good photo of the {}|a photo of one {}
 a close-up photo of the {}|a rendition of the {}|a photo of the clean {}|a rendition of a {}|a photo of a nice {}
@@ -25,16 +26,18 @@ a close-up painting in the style of {}|a bright painting in the style of {}|a go
 a close-up painting in the style of {}|a rendition in the style of {}|a nice painting in the style of {}
 a small painting in the style of {}|a weird painting in the style of {}|a large painting in the style of {}
 a painting of a {}""".replace("\n", "|").split("|")
-PLAIN = "{}|a {}|the {}|a photo of a {}|a picture of a {}|an emoji of a {}|a {} emoji|an image of a {}|one {}".split("|")
+PLAIN = ("{}|a {}|the {}|a photo of a {}|a picture of a {}|an emoji of a {}|a {} emoji|an image of a {}|"
+         "one {}").split("|")
 STYLED = {
     "sketch": "a sketch of a {}|a sketch of the {}|a {} sketch|a pencil sketch of a {}|a drawing of a {}".split("|"),
-    "silhouette": "a silhouette of a {}|the silhouette of a {}|a {} silhouette|a black silhouette of a {}".split("|")[:3],
+    "silhouette": "a silhouette of a {}|the silhouette of a {}|a {} silhouette".split("|"),
     "pixel art": "pixel art of a {}|a pixel art {}|a pixel art picture of a {}|pixel art of the {}".split("|"),
 }
 ENDINGS = """ on a {} background| on a {} background| with a {} background| in front of a {} background
  against a {} background| on {}|, {} background""".replace("\n", "|").split("|")
 MORE_WORDS = """and in is it my new old big little this that two some very man woman cat wild art toy object style beach
-city garden street night day snow grass water wood plastic glass made his her their with without by at to from for""".split()
+city garden street night day snow grass water wood plastic glass
+made his her their with without by at to from for""".split()
 
 
 def article(caption):

@@ -1,4 +1,4 @@
-"""Writes the concept sets: things the embedded model has never seen, four training pictures and one held-out picture each.
+"""Writes the concept sets: things the embedded model has never seen, four training pictures each, one held out.
 
 Held-out glyphs of the font, and public-domain drawings of Debian's openclipart-png, on flat backgrounds.
 """

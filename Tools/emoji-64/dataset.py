@@ -125,7 +125,7 @@ def place(image, background, style, rng, still=False, size=SIZE):
 
 
 def _resample(image, scale, dx, dy, size):
-    """float (size, size, 4), premultiplied: the square image drawn `scale` times the picture's side, off centre by dx, dy.
+    """float (size, size, 4), premultiplied: the image at `scale` times the picture's side, off centre by dx, dy.
 
     Premultiplied alpha ("RGBa") keeps the glyph's rim free of the colour under transparent pixels.
     """

@@ -15,9 +15,11 @@ import unet as unet_module
 import vae as vae_module
 
 SHEET = [
-    "a photo of a fox", "a photo of a fox on a red background", "a sketch of a fox", "fox", "a fox on a blue background",
+    "a photo of a fox", "a photo of a fox on a red background", "a sketch of a fox", "fox",
+    "a fox on a blue background",
     "a silhouette of a fox on a yellow background", "pixel art of a fox on a white background",
-    "a photo of an apple on a white background", "a castle on a pink background", "a photo of a bus on a green background",
+    "a photo of an apple on a white background", "a castle on a pink background",
+    "a photo of a bus on a green background",
     "a sketch of a guitar on an orange background", "a penguin", "a photo of an animal on a white background",
     "a photo of a penguin on a purple background", "a rose on a black background", "a cropped photo of the rocket",
 ]

@@ -1,8 +1,10 @@
 """Encodes views of the taught and of the anonymous glyphs once; the U-Net trains on this cache."""
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 import common
 import dataset
@@ -18,7 +20,8 @@ def encode(vae, pictures):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--vae", required=True)
+    p.add_argument("--vae", help="checkpoint of vae.py")
+    p.add_argument("--vae-folder", help="or an exported folder")
     p.add_argument("--out", required=True)
     p.add_argument("--taught", type=int, default=64, help="views a taught glyph")
     p.add_argument("--anonymous", type=int, default=6, help="views a glyph without a name")
@@ -29,7 +32,8 @@ def main():
     taught, _, other = dataset.load(args.font, args.names)
     glyphs = taught + [g for g in other if g.category in text.OBJECTS]
     vae = vae_module.build()
-    vae.load_state_dict(common.load(args.vae)["average"])
+    vae.load_state_dict(common.load(args.vae)["average"] if args.vae else load_file(
+        Path(args.vae_folder) / "vae" / "diffusion_pytorch_model.safetensors"))
     rng = np.random.default_rng(args.seed)
     names = list(dataset.BACKGROUNDS)
     views = [i for i in range(len(glyphs)) for _ in range(args.taught if i < len(taught) else args.anonymous)]

@@ -1,7 +1,7 @@
 """Textual Inversion in PyTorch on an exported folder: are the concept sets learnable, and with which step size?
 
-The reference for the project's own trainer: frozen networks, one new token embedding, timesteps 500...899, captions from
-the object templates. `--mode directional` keeps the norm fixed and steps along the sphere, `--mode plain` is Adam.
+The reference for the project's own trainer: frozen networks, one new token embedding, timesteps 500...899,
+captions from the object templates. `--mode directional` keeps the norm fixed and steps along the sphere, `--mode plain` is Adam.
 """
 import argparse
 import json
@@ -138,7 +138,8 @@ def report(pipe, names, learned, test, initial, title):
 def write_sheet(pipe, names, learned, base, path, steps=25, guidance=3.0):
     """One row a concept: its first training picture, then pictures of five captions with the learned word."""
     import dataset
-    templates = ["a photo of a {}", "a photo of a {}", "a photo of a {} on a red background", "a {} on a blue background",
+    templates = ["a photo of a {}", "a photo of a {}", "a photo of a {} on a red background",
+                 "a {} on a blue background",
                  "a sketch of a {} on a white background", "a silhouette of a {} on a yellow background"]
     out = []
     texts = Captions(pipe, templates)

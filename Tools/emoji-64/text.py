@@ -4,9 +4,9 @@ A diffusion loss teaches a text encoder slowly, because most of the error is exp
 nothing but the caption can lower the loss, and the reader is what the U-Net will be: cross-attention with 2-D position
 queries. After it, hidden states hold shape, colours, background and style in a form that cross-attention reads.
 
-Two things make the token space smooth, so that Textual Inversion finds new words in it: anonymous tokens (one for every
-object of the font that has no caption name; the encoder must carry far more shapes than there are names) and mixed tokens
-(an interpolation of two names must give the interpolation of the two pictures), besides noise on all token embeddings.
+Two things make the token space smooth, so that Textual Inversion finds new words in it: anonymous tokens (one for
+every object of the font that has no caption name; the encoder must carry far more shapes than there are names) and
+mixed tokens (an interpolation of two names must give the interpolation of the two pictures), besides noise on all token embeddings.
 """
 import argparse
 
@@ -188,7 +188,7 @@ class Captioner:
             make = np.random.default_rng
             rows.append(self.ids(first, asked, dataset.STYLES[style], make(seed), length))
             partners.append(self.ids(second, asked, dataset.STYLES[style], make(seed), length))
-            if share < 1 and sum(a != b for a, b in zip(rows[-1], partners[-1])) != 1:     # "a" against "an", a category
+            if share < 1 and sum(a != b for a, b in zip(rows[-1], partners[-1])) != 1:     # a category
                 partners[-1], second, share = rows[-1], first, 1.0
             shares.append(share)
             index.append((first, second, background, style))

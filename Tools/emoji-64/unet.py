@@ -1,10 +1,12 @@
 """Trains the U-Net of emoji-64 on cached latents: v-prediction, more of the noisy timesteps, 10 % empty captions."""
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from safetensors.torch import load_file
 
 import common
 import dataset
@@ -73,10 +75,19 @@ class Data:
 
 
 def load_words(args):
-    _, _, anonymous, tokenizer, words = text.prepare(args)
-    taught = dataset.load(args.font, args.names)[0]
-    words.load_state_dict(common.load(args.text)["words"])
+    taught, _, anonymous, tokenizer, words = text.prepare(args)
+    if args.text:
+        words.load_state_dict(common.load(args.text)["words"])
     return words, text.Captioner(tokenizer, taught, anonymous, 0)
+
+
+def start_from(folder, unet, words):
+    """Weights of an exported folder; it holds no anonymous tokens, so leave their glyphs out (`--anonymous 0`)."""
+    unet.load_state_dict(load_file(Path(folder) / "unet" / "diffusion_pytorch_model.safetensors"))
+    weights = load_file(Path(folder) / "text_encoder" / "model.safetensors")
+    plain = {k.removeprefix("text_model."): v for k, v in weights.items()}
+    own = words.encoder.state_dict()
+    words.encoder.load_state_dict({k: plain[k.removeprefix("text_model.")] for k in own})
 
 
 def trainable(unet, words, joint):
@@ -84,6 +95,20 @@ def trainable(unet, words, joint):
     words.requires_grad_(bool(joint))
     return [("unet." + n, p) for n, p in unet.named_parameters()] + (
         [("words." + n, p) for n, p in words.named_parameters()] if joint else [])
+
+
+def save(args, state, unet, words, average, optimizers):
+    """The checkpoint holds the live weights, to go on from, and their average, to use."""
+    average.swap()
+    weights = {k: v.clone() for k, v in unet.state_dict().items()}
+    word_weights = {k: v.clone() for k, v in words.state_dict().items()}
+    average.swap()
+    common.save(dict(unet=unet.state_dict(), words=words.state_dict(), average=weights, average_words=word_weights,
+                     shadow=average.shadow, optimizer=optimizers.state_dict(), joint=bool(args.joint), **state),
+                args.checkpoint)
+    by_noise = " ".join(f"{m:.3f}" for m in state["mean"])
+    print(f"{state['minutes']:6.1f} min step {state['step']} {state['pictures']} pictures, loss by t/100: {by_noise}",
+          flush=True)
 
 
 def train(args):
@@ -96,6 +121,8 @@ def train(args):
     if state:
         unet.load_state_dict(state["unet"])
         words.load_state_dict(state["words"])
+    elif args.from_folder:
+        start_from(args.from_folder, unet, words)
     named = trainable(unet, words, args.joint)
     average = common.Average((p for _, p in named), args.average)
     optimizers = common.Optimizers(named, args.muon, args.adam,
@@ -128,23 +155,16 @@ def train(args):
             mean[i] = mean[i] + (e - mean[i]) * 0.01 if mean[i] else e
         if common.rank() == 0 and (now - saved > args.every or now >= args.minutes):
             saved = now
-            average.swap()
-            weights = {k: v.clone() for k, v in unet.state_dict().items()}
-            word_weights = {k: v.clone() for k, v in words.state_dict().items()}
-            average.swap()
-            common.save(dict(unet=unet.state_dict(), words=words.state_dict(), average=weights,
-                             average_words=word_weights, shadow=average.shadow, optimizer=optimizers.state_dict(),
-                             joint=bool(args.joint), step=step, minutes=saved, mean=mean, scale=cache["scale"],
-                             pictures=pictures), args.checkpoint)
-            by_noise = " ".join(f"{m:.3f}" for m in mean)
-            print(f"{saved:6.1f} min step {step} {pictures} pictures, loss by t/100: {by_noise}", flush=True)
+            save(args, dict(step=step, minutes=now, mean=mean, scale=data.scale, pictures=pictures),
+                 unet, words, average, optimizers)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--checkpoint", required=True)
     p.add_argument("--latents", required=True)
-    p.add_argument("--text", required=True, help="checkpoint of text.py")
+    p.add_argument("--text", help="checkpoint of text.py")
+    p.add_argument("--from-folder", help="start from an exported folder's weights instead")
     p.add_argument("--tokenizer", required=True)
     p.add_argument("--minutes", type=float, default=75)
     p.add_argument("--every", type=float, default=3)
