@@ -109,7 +109,9 @@ fail() {
   inside journalctl --no-pager -n 30 -u inversiond >&2 || true
   exit 70
 }
-ask() { inside curl --silent --show-error --fail --max-time 60 --unix-socket /run/inversiond.sock "http://localhost$1"; }
+ask() { # ROUTE
+  inside curl --silent --show-error --fail --max-time 60 --unix-socket /run/inversiond.sock "http://localhost$1"
+}
 property() { inside systemctl show --value -p "$1" inversiond.service; }
 
 make_groups
@@ -128,8 +130,7 @@ ask /v1/status >/dev/null || fail 'the first request gets no answer'
 step "the first request started the service and was answered after $((($(date +%s%N) - began) / 1000000)) ms"
 pid=$(property MainPID)
 [ "$(property StatusText)" != '' ] || fail 'the service tells no status'
-[ "$(inside ps -o user= -p "$pid")" = inversi+ ] || [ "$(inside ps -o user= -p "$pid")" = inversiond ] ||
-  fail 'the service does not run as its user'
+[ "$(inside stat -c %U "/proc/$pid")" = inversiond ] || fail 'the service does not run as its user'
 
 inside runuser -u nobody -- curl --silent --max-time 5 --unix-socket /run/inversiond.sock http://localhost/v1/status \
   >/dev/null && fail 'a stranger is served'
