@@ -117,8 +117,9 @@ def main() -> int:
     flags = parser.parse_args()
     measured = []
     with tempfile.TemporaryDirectory(prefix="inv-") as folder:
-        concept = flags.concept or programs.demo_concept(TOP)
-        setup = programs.Setup(flags.bin.resolve(), flags.model.resolve(), concept.resolve(), folder)
+        concept, word = programs.demo_concept(TOP)
+        concept = (flags.concept or concept).resolve()
+        setup = programs.Setup(flags.bin.resolve(), flags.model.resolve(), concept, word, folder)
         for name in flags.only or MEASURES:
             for result in MEASURES[name](setup):
                 print(f"{result['what']}: {result['value']} {result['unit']}", flush=True)

@@ -17,11 +17,13 @@ class Failed(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Where the programs, the model and the concept's pictures are, and a short temporary folder for the rest."""
+    """Where the programs, the model and the concept's pictures are, the word to start from, and a short temporary folder
+    for the rest."""
 
     programs: pathlib.Path
     model: pathlib.Path
     concept: pathlib.Path
+    word: str
     folder: str
 
     def program(self, name: str) -> str:
@@ -66,15 +68,16 @@ def run(command: list[str]) -> Finished:
     return Finished(time.perf_counter() - started, usage.ru_maxrss)
 
 
-def demo_concept(top: pathlib.Path) -> pathlib.Path:
-    """The concept that the demo teaches: the first line of Tools/demo/concept."""
-    return top / (top / "Tools" / "demo" / "concept").read_text(encoding="utf-8").split()[0]
+def demo_concept(top: pathlib.Path) -> tuple[pathlib.Path, str]:
+    """The concept that the demo teaches: its folder and its initializer word, from Tools/demo/concept."""
+    folder, _, word, _ = (top / "Tools" / "demo" / "concept").read_text(encoding="utf-8").split()
+    return top / folder, word
 
 
 def train(setup: Setup, steps: int, output: pathlib.Path) -> Finished:
     return run([
         setup.program("inversion"), "train", "--images", str(setup.concept), "--token", "<bench>",
-        "--init-word", "animal", "--steps", str(steps), "--model", str(setup.model), "--output", str(output)])
+        "--init-word", setup.word, "--steps", str(steps), "--model", str(setup.model), "--output", str(output)])
 
 
 def generate(setup: Setup, served: Served, prompt: str, seed: int) -> Finished:

@@ -76,8 +76,10 @@ public struct AutoencoderKL: Sendable {
   }
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  public init(config: AutoencoderConfig, weights: WeightSet, parts: Parts, dtype: DType = .f32) throws {
-    let scope = WeightScope(weights, dtype: dtype, names: .autoencoder)
+  init(
+    config: AutoencoderConfig, weights: WeightSet, parts: Parts, dtype: DType, names: WeightNames = .autoencoder
+  ) throws {
+    let scope = WeightScope(weights, dtype: dtype, names: names)
     self.config = config
     encoder = parts.contains(.encoder) ? try Encoder(scope, config) : nil
     decoder = parts.contains(.decoder) ? try Decoder(scope, config) : nil

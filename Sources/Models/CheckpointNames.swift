@@ -1,9 +1,8 @@
 /// Weight names of single-file checkpoints, which keep those of the original latent-diffusion code (CompVis), as rules
-/// over diffusers' paths. All Stable Diffusion 1.x and 2.x files have four levels of two resnets.
+/// over diffusers' paths. All Stable Diffusion 1.x and 2.x files have two resnets a level.
 enum CheckpointNames {
   /// Blocks of one level in `input_blocks` and `output_blocks`: two layers and a resampler.
   private static let stride = 3
-  private static let levels = 4
 
   /// `down_blocks.0.resnets.1.conv1.weight` -> `model.diffusion_model.input_blocks.2.0.in_layers.2.weight`.
   static func unet(_ path: String) -> String? {
@@ -40,7 +39,7 @@ enum CheckpointNames {
   }
 
   /// `decoder.up_blocks.0.resnets.1.norm1.weight` -> `first_stage_model.decoder.up.3.block.1.norm1.weight`.
-  static func autoencoder(_ path: String) -> String? {
+  static func autoencoder(_ path: String, levels: Int) -> String? {
     let parts = path.split(separator: ".").map(String.init)
     guard ["encoder", "decoder"].contains(parts[0]) else { return "first_stage_model.\(path)" }
     func rest(_ count: Int) -> [String] { Array(parts.dropFirst(count)) }

@@ -50,8 +50,8 @@ public struct CLIPTextModel: Sendable {
   let finalLayerNorm: NormParameters
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  public init(config: TextEncoderConfig, weights: WeightSet, dtype: DType = .f32) throws {
-    let scope = WeightScope(weights, dtype: dtype, names: .textEncoder)
+  init(config: TextEncoderConfig, weights: WeightSet, dtype: DType, names: WeightNames = .textEncoder) throws {
+    let scope = WeightScope(weights, dtype: dtype, names: names)
     let width = config.hiddenSize
     self.config = config
     embeddings = TokenEmbedding(

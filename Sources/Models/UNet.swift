@@ -24,8 +24,11 @@ public struct UNet2DConditionModel: Sendable {
   public let crossAttentionCount: Int
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  public init(config: UNetConfig, weights: WeightSet, dtype: DType = .f32, plan: PrecisionPlan = .full) throws {
-    let scope = WeightScope(weights, dtype: dtype, plan: plan)
+  init(
+    config: UNetConfig, weights: WeightSet, dtype: DType, plan: PrecisionPlan = .full,
+    names: WeightNames = WeightNames()
+  ) throws {
+    let scope = WeightScope(weights, dtype: dtype, names: names, plan: plan)
     let widths = config.blockOutChannels
     var builder = UNetBuilder(config: config)
     self.config = config

@@ -31,8 +31,8 @@ struct WeightNames: Sendable {
 
   static let checkpointUNet = WeightNames { path in CheckpointNames.unet(path).map { [Place(name: $0)] } ?? [] }
 
-  static let checkpointAutoencoder = WeightNames { path in
-    CheckpointNames.autoencoder(path).map { [Place(name: $0)] } ?? []
+  static func checkpointAutoencoder(levels: Int) -> WeightNames {
+    WeightNames { path in CheckpointNames.autoencoder(path, levels: levels).map { [Place(name: $0)] } ?? [] }
   }
 
   static let checkpointText = WeightNames { path in

@@ -8,7 +8,7 @@ public struct CLIPTokenizer: Sendable {
   /// The token that ends a sequence, `<|endoftext|>` (49407 in CLIP).
   public let eos: Int32
   /// Fills the sequence up to `maxLength`: the end token in SD 1.x, `!` (0) in SD 2.x.
-  public let pad: Int32
+  public private(set) var pad: Int32
   /// Tokens that the text encoder reads at once, begin and end token included.
   public let maxLength: Int
 
@@ -50,6 +50,14 @@ public struct CLIPTokenizer: Sendable {
     finalSymbols = symbols(Self.endOfWord)
     let matched = Set([bos, eos] + tables.added)
     literals = matched.map { (Array(table[Int($0)]), $0) }.sorted { $0.text.count > $1.text.count }
+  }
+
+  /// The same tokenizer with another padding token, which must be one of its tokens.
+  public func padded(with token: String) -> CLIPTokenizer {
+    guard let id = id(ofToken: token) else { preconditionFailure("'\(token)' is not a token") }
+    var copy = self
+    copy.pad = id
+    return copy
   }
 
   /// Number of tokens; ids go from 0 to one less.

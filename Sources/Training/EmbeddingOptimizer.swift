@@ -1,3 +1,5 @@
+import Ops
+
 /// Moves the rows (n, width) of a learned word against their gradient.
 protocol EmbeddingOptimizer: Sendable {
   var rows: [Double] { get }
@@ -5,18 +7,20 @@ protocol EmbeddingOptimizer: Sendable {
   mutating func step(gradient: [Double])
 }
 
-extension TrainingMethod {
-  /// - Parameters:
-  ///   - initial: the initializer's row (width).
-  ///   - vocabularyNorm: the mean norm of the vocabulary's rows.
-  func optimizer(
-    initial: [Float], vectors: Int, vocabularyNorm: Double, learningRate: Double
-  ) -> any EmbeddingOptimizer {
-    let rows = Array(repeating: initial.map(Double.init), count: vectors)
-    switch self {
-    case .plain: return AdamW(rows: rows.flatMap(\.self), learningRate: learningRate)
+extension TrainingSettings {
+  /// All vectors start from the initializer's row in `table`.
+  func optimizer(_ table: TokenEmbedding, initializer: Int) -> any EmbeddingOptimizer {
+    let initial = table.row(initializer).map(Double.init)
+    let rows = Array(repeating: initial, count: vectors)
+    switch method {
+    case .plain: return AdamW(rows: rows.flatMap(\.self), learningRate: effectiveLearningRate)
     case .directional:
-      return DirectionalDescent(initial: rows, norm: vocabularyNorm, learningRate: learningRate)
+      let norm =
+        switch norm {
+        case .vocabulary: table.meanNorm
+        case .initializer: initial.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        }
+      return DirectionalDescent(initial: rows, norm: norm, learningRate: effectiveLearningRate)
     }
   }
 }

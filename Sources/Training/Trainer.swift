@@ -43,6 +43,9 @@ public final class Trainer: Sequence, IteratorProtocol {
 
   /// How often a training is validated, the last step included.
   static let validations = 8
+  /// Steps between two of them at least: they cost about as much as five.
+  static let leastInterval = 25
+  static let validationDraws = 8
 
   /// Encodes the pictures; no step is taken yet.
   /// - Parameters:
@@ -56,7 +59,7 @@ public final class Trainer: Sequence, IteratorProtocol {
     let trainTimesteps = model.schedule.trainTimesteps
     try settings.check(trainTimesteps: trainTimesteps)
     let word = try LearnedWord(settings.token, vectors: settings.vectors, model: model)
-    let initializer = model.textEncoder.embeddings.row(try model.initializerID(settings.initializer))
+    let initializer = try model.initializerID(settings.initializer)
     let pool = BufferPool()
     let shared = try settings.templates.texts.map(word.ids)
     let items = try pictures.map { picture in
@@ -69,12 +72,12 @@ public final class Trainer: Sequence, IteratorProtocol {
     self.word = word
     self.pictures = pictures
     loss = DenoisingLoss(model: model, pool: pool)
-    optimizer = settings.method.optimizer(
-      initial: initializer, vectors: settings.vectors, vocabularyNorm: model.textEncoder.embeddings.meanNorm,
-      learningRate: settings.effectiveLearningRate)
+    optimizer = settings.optimizer(model.textEncoder.embeddings, initializer: initializer)
     source = BatchSource(
       items, timesteps: settings.timesteps.range(trainTimesteps: trainTimesteps), seed: settings.seed)
-    self.validation = validation.map { ValidationLoss(model: model, pictures: $0, window: settings.timesteps) }
+    self.validation = validation.map {
+      ValidationLoss(model: model, pictures: $0, window: settings.timesteps, draws: Self.validationDraws)
+    }
     initializerLoss = try self.validation.map { mean(try $0.losses(text: settings.initializer)) }
   }
 
@@ -96,7 +99,7 @@ public final class Trainer: Sequence, IteratorProtocol {
 
   /// At the steps whose turn it is, the loss of the validation pictures; keeps the best state.
   private func validate() -> Double? {
-    let interval = Swift.max(1, settings.steps / Self.validations)
+    let interval = Swift.max(Self.leastInterval, settings.steps / Self.validations)
     guard let validation, step % interval == 0 || step == settings.steps else { return nil }
     // The captions had room for the word when the training began.
     guard let losses = try? validation.losses(vectors: rows.map(Float.init)) else { return nil }
@@ -151,6 +154,7 @@ public final class Trainer: Sequence, IteratorProtocol {
       "method": settings.method.rawValue,
       "initializer": settings.initializer,
       "steps": "\(best?.step ?? step)",
+      "norm": settings.norm.rawValue,
       "learning_rate": "\(settings.effectiveLearningRate)",
       "batch": "\(settings.batch)",
       "accumulate": "\(settings.accumulate)",

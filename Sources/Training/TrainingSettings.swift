@@ -19,6 +19,14 @@ public enum TrainingMethod: String, Sendable, CaseIterable {
   }
 }
 
+/// The length that directional training gives the vectors.
+public enum EmbeddingNorm: String, Sendable, CaseIterable {
+  /// The mean of the vocabulary's: what the text encoder of a model with a well-trained vocabulary is used to.
+  case vocabulary
+  /// The initializer's: for models of whose vocabulary many tokens have never been trained and are too short.
+  case initializer
+}
+
 /// What to learn and how.
 public struct TrainingSettings: Sendable, Equatable {
   /// The word that prompts will use: `<my-cat>`.
@@ -29,6 +37,8 @@ public struct TrainingSettings: Sendable, Equatable {
   public var method = TrainingMethod.directional
   /// nil: the method's own.
   public var learningRate: Double?
+  /// Of directional training.
+  public var norm = EmbeddingNorm.vocabulary
   /// Pictures in a forward and backward pass.
   public var batch = 4
   /// Passes whose gradients are averaged before the vectors move.

@@ -11,8 +11,8 @@ struct Evaluate: ParsableCommand {
     discussion: """
       For each folder NAME in --concepts with an embedding NAME.safetensors, the loss of NAME/held-out under the \
       learned word is compared with that under its initializer and under the other concepts' words, with the same \
-      noise and timesteps. With --known, a folder of pictures WORD.png of things the model was taught, the gain of known words \
-      over their neighbours is measured too: what a learned word can win.
+      noise and timesteps. With --known, a folder of pictures WORD.png of things the model was taught, the gain of \
+      known words over their neighbours is measured too: what a learned word can win.
       """)
 
   @Option(help: ArgumentHelp("Folder of concept folders.", valueName: "dir"))

@@ -38,6 +38,9 @@ struct Train: ParsableCommand {
   @Option(help: "Of the steps. By default 0.01 for dti, 0.005 for ti.")
   var learningRate: Double?
 
+  @Option(help: "Length of the vectors with dti: the mean of the vocabulary's, or the initializer's.")
+  var norm = EmbeddingNorm.vocabulary
+
   @Option(help: "Pictures in a pass.")
   var batch = 4
 
@@ -78,7 +81,7 @@ struct Train: ParsableCommand {
     var settings = TrainingSettings(token: token, initializer: initWord)
     (settings.steps, settings.method, settings.learningRate) = (steps, method, learningRate)
     (settings.batch, settings.accumulate, settings.vectors) = (batch, accumulate, vectors)
-    (settings.timesteps, settings.seed) = (timesteps, seed)
+    (settings.timesteps, settings.seed, settings.norm) = (timesteps, seed, norm)
     settings.templates =
       switch template {
       case "object": .object
@@ -110,6 +113,7 @@ struct Train: ParsableCommand {
 }
 
 extension TrainingMethod: ExpressibleByArgument {}
+extension EmbeddingNorm: ExpressibleByArgument {}
 
 extension TimestepWindow: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

@@ -32,7 +32,7 @@ import Testing
       let names: WeightNames =
         switch row.component {
         case "unet": .checkpointUNet
-        case "vae": .checkpointAutoencoder
+        case "vae": .checkpointAutoencoder(levels: 4)
         default: .checkpointText
         }
       return !names.candidates(for: row.path).contains(row.expected)

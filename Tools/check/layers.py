@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import common
 
@@ -41,8 +42,9 @@ def layers(document: str) -> tuple[dict[str, int], dict[str, set[str]], dict[str
 
 def package(top: pathlib.Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Imported targets and products of each target that is not a test, as Package.swift declares them."""
-    dump = subprocess.run(["swift", "package", "--package-path", str(top), "dump-package"],
-                          check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
+    with tempfile.TemporaryDirectory() as scratch:  # of its own, so that it does not wait for a build that runs
+        command = ["swift", "package", "--package-path", str(top), "--scratch-path", scratch, "dump-package"]
+        dump = subprocess.run(command, check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
     imports, outside = {}, {}
     for target in json.loads(dump)["targets"]:
         if target["type"] == "test":

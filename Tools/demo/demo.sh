@@ -36,6 +36,9 @@ trap 'exit 130' INT TERM
 mkdir -p "$words" "$output"
 rm -f "$output"/*.png "$output"/*.log "$output"/*.safetensors
 
+given() { find "$concept" -maxdepth 1 -name '*.png' | sort; }
+file_of_word() { echo "$words/${token//[<>]/}.safetensors"; }
+
 build() {
   [ -z "${INVERSION_BIN:-}" ] || { bin=$INVERSION_BIN; say build "using the programs in '$bin'"; return; }
   say build "the programs (release); a first build takes some minutes, log in $output/build.log"
@@ -67,11 +70,11 @@ draw() { # PROMPT FILE
 }
 
 learn() {
-  say learn "'$token' from $(find "$concept" -name '*.png' | wc -l) pictures in $concept/, starting from '$word'"
+  say learn "'$token' from $(given | wc -l) pictures in $concept/, starting from '$word'"
   local began=$SECONDS
   "$bin/inversion" train --images "$concept" --token "$token" --init-word "$word" --steps "$steps" --model "$model" \
-    --output "$words/${token//[<>]/}.safetensors" </dev/null
-  say '' "$((SECONDS - began)) s; the file has $(stat -c %s "$words/${token//[<>]/}.safetensors") bytes"
+    --output "$(file_of_word)" </dev/null
+  say '' "$((SECONDS - began)) s; the file has $(stat -c %s "$(file_of_word)") bytes"
 }
 
 take_up() {
@@ -83,13 +86,11 @@ take_up() {
   done
   alive
   say 'hot load' "the same daemon, pid $daemon, knew the word $(($(milliseconds) - began)) ms after the training ended"
-  cp "$words/${token//[<>]/}.safetensors" "$output/"
+  cp "$(file_of_word)" "$output/"
 }
 
 sheet() {
-  local given
-  given=$(find "$concept" -name '*.png' | sort | head -n 4 | tr '\n' ' ')
-  Tools/demo/contact-sheet.py "$output/sheet.png" "$given" \
+  Tools/demo/contact-sheet.py "$output/sheet.png" "$(given | tr '\n' ' ')" \
     "$output/before.png $output/before-blue.png $output/before-sketch.png" \
     "$output/after.png $output/after-blue.png $output/after-sketch.png"
 }
@@ -97,14 +98,14 @@ sheet() {
 build
 start_daemon
 say before "pictures of the initializer word"
-draw "a photo of $word" before.png
-draw "a photo of $word on a blue background" before-blue.png
-draw "a sketch of $word" before-sketch.png
+draw "a photo of a $word" before.png
+draw "a photo of a $word on a blue background" before-blue.png
+draw "a sketch of a $word" before-sketch.png
 learn
 take_up
 say after "pictures of the new word"
-draw "a photo of $token" after.png
-draw "a photo of $token on a blue background" after-blue.png
-draw "a sketch of $token" after-sketch.png
+draw "a photo of a $token" after.png
+draw "a photo of a $token on a blue background" after-blue.png
+draw "a sketch of a $token" after-sketch.png
 sheet
 say done "$output/sheet.png: the pictures given (top), '$word' (middle), '$token' (bottom)"

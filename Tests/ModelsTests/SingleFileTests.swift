@@ -1,0 +1,87 @@
+import Errors
+import Formats
+import Foundation
+import Ops
+import Tensors
+import Testing
+
+@testable import Models
+
+/// A tiny model saved under the names of single-file checkpoints gives what its diffusers folder gives.
+@Suite struct SingleFileTests {
+  /// Writes sd1-tiny as one file, without its own tokenizer's vocabulary to hold it to.
+  private static func write(_ golden: Golden, to path: String, leavingOut hidden: String? = nil) throws {
+    var writer = SafetensorsWriter()
+    let parts: [(component: String, names: WeightNames)] = [
+      ("unet", .checkpointUNet), ("vae", .checkpointAutoencoder(levels: 2)), ("text_encoder", .checkpointText),
+    ]
+    for (component, names) in parts {
+      let weights = try golden.folder.weights(of: component)
+      for name in weights.names where hidden.map({ !name.contains($0) }) ?? true {
+        let own = name.hasPrefix("text_model.") ? String(name.dropFirst(11)) : name
+        let place = try #require(names.candidates(for: own).first)
+        let entry = try weights.entry(name)
+        writer.add(place.name, dtype: try entry.dtype, shape: entry.shape, bytes: Array(weights.bytes(of: entry)))
+      }
+    }
+    try writer.write(to: path)
+  }
+
+  private static func withFile(
+    leavingOut hidden: String? = nil, _ body: (Golden, SingleFileCheckpoint) throws -> Void
+  ) throws {
+    let golden = try Golden("sd1-tiny")
+    let path = NSTemporaryDirectory() + "inversion-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try write(golden, to: path, leavingOut: hidden)
+    let constants = SingleFileCheckpoint.Constants(normGroups: 4, unetHeads: 2, headWidth: 8, pixelsPerSide: 16)
+    try body(golden, SingleFileCheckpoint(path: path, constants: constants))
+  }
+
+  @Test func sameOutputs() throws {
+    try Self.withFile { golden, file in
+      let tape = Tape(recording: false)
+      let encoder = try file.textEncoder(dtype: .f32)
+      let states = encoder(try golden.ids("text_encoder.in.input_ids"), on: tape)
+      #expect(relativeError(states.floats, try golden.floats("text_encoder.out")) < 1e-4)
+
+      let context = "unet.in.encoder_hidden_states"
+      let unet = try file.unet(dtype: .f32, plan: .full)
+      let prediction = unet(
+        try golden.picture("unet.in.latents", on: tape),
+        timesteps: try golden.integers("unet.in.timesteps").map(Float.init),
+        ConstantContext(tape.constant(try golden.shape(context), try golden.floats(context))), on: tape)
+      #expect(relativeError(prediction.floats, try golden.rows("unet.out")) < 1e-4)
+
+      let vae = try file.autoencoder(parts: [.encoder, .decoder], dtype: .f32)
+      let pixels = vae.decode(try golden.picture("vae.in.latents", on: tape), on: tape)
+      #expect(relativeError(pixels.floats, try golden.rows("vae.out.pixels")) < 1e-4)
+      let moments = vae.encode(try golden.picture("vae.in.pixels", on: tape), on: tape)
+      #expect(relativeError(moments.floats, try golden.rows("vae.out.moments")) < 1e-4)
+      #expect(unet.config.sampleSize == 8)
+    }
+  }
+
+  @Test(arguments: ["conv_in", "mid_block.resnets.1.norm1"])
+  func aMissingWeightIsNamed(weight: String) throws {
+    do {
+      try Self.withFile(leavingOut: weight) { _, file in
+        _ = try file.unet(dtype: .f32, plan: .full)
+        Issue.record("it loaded")
+      }
+    } catch let error as InversionError {
+      #expect(error.code == .badModel && error.message.contains("model.diffusion_model"), "\(error.message)")
+    }
+  }
+
+  @Test func anEmbeddingIsNoCheckpoint() throws {
+    let path = NSTemporaryDirectory() + "inversion-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var writer = SafetensorsWriter()
+    writer.add("<cat>", shape: [1, 4], values: [1, 2, 3, 4])
+    try writer.write(to: path)
+    #expect { try DiffusionModel(path: path, parts: .decoder) } throws: { error in
+      (error as? InversionError)?.message.contains("not a Stable Diffusion checkpoint") ?? false
+    }
+  }
+}
