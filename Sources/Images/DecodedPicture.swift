@@ -46,7 +46,7 @@ public struct DecodedPicture: Sendable {
     var info = inv_picture_info()
     var error = inv_error()
     guard codec.readInfo(bytes, bytes.count, &info, &error) else {
-      throw refusal("\(format.rawValue) picture cannot be decoded: \(error.message)")
+      throw refusal("damaged \(format.rawValue) picture: \(error.message); save it again or leave it out")
     }
     let (width, height, channels) = (Int(info.width), Int(info.height), Int(info.channels))
     guard width > 0, height > 0, width <= limits.pixels / height else {
@@ -59,7 +59,9 @@ public struct DecodedPicture: Sendable {
       decoded = codec.decode(bytes, bytes.count, &info, buffer.baseAddress, &error)
       count = buffer.count
     }
-    guard decoded else { throw refusal("\(format.rawValue) picture cannot be decoded: \(error.message)") }
+    guard decoded else {
+      throw refusal("damaged \(format.rawValue) picture: \(error.message); save it again or leave it out")
+    }
 
     let orientation = PictureContainer(bytes, format).exif.flatMap { Exif($0)?.orientation } ?? .upright
     let straight = Raster(width: width, height: height, channels: channels, samples: pixels).turned(orientation)
