@@ -1,0 +1,39 @@
+import FoundationEssentials
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+import Wire
+
+extension Response {
+  /// Server-sent events, as they come, to the end of the job.
+  init(eventsOf job: Job) {
+    self.init(
+      status: .ok, headers: [.contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store"],
+      body: ResponseBody { writer in
+        for await event in job.events { try await writer.write(try event.serverSentEvent) }
+        try await writer.finish(nil)
+      })
+  }
+}
+
+extension GenerateEvent {
+  /// `event:` and `data:` lines and the empty line that ends them. JSON has no line breaks outside of strings.
+  fileprivate var serverSentEvent: ByteBuffer {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      let data =
+        switch self {
+        case .queued(let event): try encoder.encode(event)
+        case .started(let event): try encoder.encode(event)
+        case .progress(let event): try encoder.encode(event)
+        case .result(let reply): try encoder.encode(reply)
+        case .error(let reply): try encoder.encode(reply)
+        }
+      var buffer = ByteBuffer(string: "event: \(name)\ndata: ")
+      buffer.writeBytes(data)
+      buffer.writeString("\n\n")
+      return buffer
+    }
+  }
+}
