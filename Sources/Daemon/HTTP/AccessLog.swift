@@ -38,7 +38,8 @@ extension String {
   /// On one line and of bounded length, whatever a client sent.
   fileprivate var escapedForLog: String {
     let limit = 200
-    let text = String(unicodeScalars.prefix(limit).map { $0.properties.generalCategory == .control ? "?" : Character($0) })
+    let text = String(
+      unicodeScalars.prefix(limit).map { $0.properties.generalCategory == .control ? "?" : Character($0) })
     return unicodeScalars.count > limit ? text + "..." : text
   }
 }

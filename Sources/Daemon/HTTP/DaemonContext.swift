@@ -1,5 +1,4 @@
 import CSystemd
-import FoundationEssentials
 import Glibc
 import Hummingbird
 import Logging
@@ -18,14 +17,6 @@ struct DaemonContext: RequestContext {
 
   /// Of JSON bodies.
   var maxUploadSize: Int { 1 << 20 }
-
-  var responseEncoder: JSONEncoder { Self.encoder }
-
-  private static let encoder: JSONEncoder = {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return encoder
-  }()
 
   /// The client's user, as the kernel knows it; nil when the socket is none of Unix's.
   func peerUser() async -> UInt32? {

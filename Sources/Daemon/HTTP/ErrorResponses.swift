@@ -1,6 +1,5 @@
 import Errors
 import FoundationEssentials
-import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import NIOCore
@@ -43,9 +42,9 @@ extension Response {
     case let error as InversionError:
       self.init(error.code.httpStatus, ErrorReply(error))
       if error.code == .busy { headers[.retryAfter] = Self.retryAfter }
-    case is NIOTooManyBytesError:
-      self.init(
-        .contentTooLarge, ErrorReply(InversionError(.invalidArgument, "the body is too large for '\(request.uri.path)'")))
+    case let error as BodyTooLarge:
+      let message = "the body for '\(request.uri.path)' has more than \(error.limit) bytes"
+      self.init(.contentTooLarge, ErrorReply(InversionError(.invalidArgument, message)))
     case let error as HTTPError where error.status == .notFound:
       self.init(
         .notFound,
@@ -59,10 +58,7 @@ extension Response {
 
   /// An answer of a status and a JSON body.
   init(_ status: HTTPResponse.Status, _ body: some Encodable) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    // The protocol's types hold nothing that JSON cannot.
-    let bytes = (try? encoder.encode(body)) ?? Data()
+    let bytes = json(body)
     self.init(
       status: status,
       headers: [.contentType: "application/json; charset=utf-8", .contentLength: "\(bytes.count)"],
@@ -70,34 +66,14 @@ extension Response {
   }
 }
 
-extension Request {
-  /// Decodes the JSON body.
-  /// - Throws: `.invalidArgument` naming the field; `NIOTooManyBytesError`.
-  func json<T: Decodable>(_ type: T.Type, limit: Int) async throws -> T {
-    let buffer = try await body.collect(upTo: limit)
-    do {
-      return try JSONDecoder().decode(type, from: Data(buffer.readableBytesView))
-    } catch let error as DecodingError {
-      throw InversionError(.invalidArgument, error.explanation)
-    }
-  }
-}
-
-extension DecodingError {
-  /// One line that names the field.
-  fileprivate var explanation: String {
-    func field(_ path: [any CodingKey]) -> String { "'\(path.map(\.stringValue).joined(separator: "."))'" }
-    switch self {
-    case .keyNotFound(let key, let context):
-      return "\(field(context.codingPath + [key])): missing; the request needs it"
-    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-      if context.codingPath.isEmpty { return "the body is not a JSON object" }
-      return "\(field(context.codingPath)): not of type \(type)"
-    case .dataCorrupted(let context):
-      if context.codingPath.isEmpty { return "the body is not JSON; send a JSON object" }
-      return "\(field(context.codingPath)): \(context.debugDescription)"
-    @unknown default:
-      return "the body cannot be read: \(self)"
-    }
+/// The protocol's JSON: sorted, so that equal answers are equal bytes.
+func json(_ value: some Encodable) -> Data {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  do {
+    return try encoder.encode(value)
+  } catch {
+    // No type of the protocol holds what JSON cannot: no number of theirs is NaN or infinite.
+    preconditionFailure("\(error)")
   }
 }

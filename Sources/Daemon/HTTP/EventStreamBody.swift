@@ -10,7 +10,7 @@ extension Response {
     self.init(
       status: .ok, headers: [.contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store"],
       body: ResponseBody { writer in
-        for await event in job.events { try await writer.write(try event.serverSentEvent) }
+        for await event in job.events { try await writer.write(event.serverSentEvent) }
         try await writer.finish(nil)
       })
   }
@@ -19,21 +19,17 @@ extension Response {
 extension GenerateEvent {
   /// `event:` and `data:` lines and the empty line that ends them. JSON has no line breaks outside of strings.
   fileprivate var serverSentEvent: ByteBuffer {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      let data =
-        switch self {
-        case .queued(let event): try encoder.encode(event)
-        case .started(let event): try encoder.encode(event)
-        case .progress(let event): try encoder.encode(event)
-        case .result(let reply): try encoder.encode(reply)
-        case .error(let reply): try encoder.encode(reply)
-        }
-      var buffer = ByteBuffer(string: "event: \(name)\ndata: ")
-      buffer.writeBytes(data)
-      buffer.writeString("\n\n")
-      return buffer
-    }
+    let data =
+      switch self {
+      case .queued(let event): json(event)
+      case .started(let event): json(event)
+      case .progress(let event): json(event)
+      case .result(let reply): json(reply)
+      case .error(let reply): json(reply)
+      }
+    var buffer = ByteBuffer(string: "event: \(name)\ndata: ")
+    buffer.writeBytes(data)
+    buffer.writeString("\n\n")
+    return buffer
   }
 }

@@ -1,5 +1,4 @@
-import Errors
-import HTTPTypes
+import Embeddings
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -41,7 +40,8 @@ final class HTTPServer: Sendable {
         try await respond(with: responder, to: request, writer: writer, channel: channel, log: log)
       },
       configuration: HTTP1Channel.Configuration(
-        idleTimeout: limits.idleTimeout, httpDecoderConfiguration: decoder))
+        additionalChannelHandlers: [ProtocolErrorHandler()], idleTimeout: limits.idleTimeout,
+        httpDecoderConfiguration: decoder))
     self.child = child
     self.limits = limits
     self.logger = logger
@@ -108,7 +108,7 @@ private func respond(
   channel: any Channel, log: AccessLog
 ) async throws {
   var entry = AccessLog.Entry(request)
-  if request.headers[.expect]?.lowercased() == "100-continue" {
+  if request.waitsForContinue && request.declaredLength <= EmbeddingFile.byteLimit {
     try await writer.writeInformationalHead(HTTPResponse(status: .continue))
   }
   let context = DaemonContext(source: ApplicationRequestContextSource(channel: channel, logger: log.logger))
@@ -128,8 +128,4 @@ private func respond(
     throw error
   }
   log.write(entry)
-  if response.status == .contentTooLarge {
-    // The rest of the body would have to be read before the next request.
-    try await channel.close()
-  }
 }

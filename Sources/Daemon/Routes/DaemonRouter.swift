@@ -1,6 +1,5 @@
 import Embeddings
 import Errors
-import HTTPTypes
 import Hummingbird
 import Wire
 

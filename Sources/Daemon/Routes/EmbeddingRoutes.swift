@@ -1,7 +1,6 @@
 import Embeddings
 import Errors
 import FoundationEssentials
-import HTTPTypes
 import Hummingbird
 import Wire
 
@@ -24,7 +23,7 @@ func embeddingRoutes(_ services: Services) -> [Route] {
     },
     Route(method: .put, path: "/v1/embeddings/:name") { request, context in
       let name = try context.pathParameter("name")
-      let body = try await request.body.collect(upTo: EmbeddingFile.byteLimit)
+      let body = try await request.bytes(limit: EmbeddingFile.byteLimit)
       let embedding = try store.add(Array(body.readableBytesView), as: name)
       return Response(.ok, EmbeddingReply(embedding, in: store.table))
     },

@@ -1,5 +1,4 @@
 import Errors
-import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import NIOCore

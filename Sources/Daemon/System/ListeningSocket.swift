@@ -51,7 +51,8 @@ public struct ListeningSocket: ~Copyable {
     guard path.utf8.count <= pathLimit, !path.isEmpty else {
       throw InversionError(
         .invalidArgument,
-        "'\(path)': a socket path of \(path.utf8.count) bytes; the kernel takes 1 to \(pathLimit), choose a shorter one")
+        "'\(path)': a socket path of \(path.utf8.count) bytes; the kernel takes 1 to \(pathLimit), choose a shorter one"
+      )
     }
     let lock = try SocketLock.acquire(path)
     do throws(InversionError) {
@@ -65,6 +66,9 @@ public struct ListeningSocket: ~Copyable {
       throw error
     }
   }
+
+  /// Leaves the path to somebody else's care, who deletes the folder that it is in.
+  package consuming func keep() {}
 
   /// Removes what `open` has created, unless somebody has put something else there since.
   public consuming func remove() {
