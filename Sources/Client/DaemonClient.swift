@@ -12,13 +12,6 @@ public struct DaemonClient: Sendable {
 
   public init(socketPath: String) { self.socketPath = socketPath }
 
-  /// The socket of `INVERSION_SOCKET`, else the user's own, else the system's.
-  public static func defaultSocketPath(environment: [String: String]) -> String {
-    if let path = environment["INVERSION_SOCKET"], !path.isEmpty { return path }
-    if let folder = environment["XDG_RUNTIME_DIR"], !folder.isEmpty { return "\(folder)/inversiond.sock" }
-    return "/run/inversiond.sock"
-  }
-
   public func status() async throws(InversionError) -> StatusReply { try await json(.GET, "/v1/status") }
 
   public func models() async throws(InversionError) -> ModelsReply { try await json(.GET, "/v1/models") }

@@ -4,11 +4,12 @@ import Glibc
 import Logging
 import NIOCore
 import NIOPosix
+import Wire
 
 /// The daemon: a model, a store of embeddings and a queue of jobs behind a Unix socket.
 public struct Daemon: Sendable {
   /// Of the programs.
-  public static let version = "0.1.0"
+  public static let version = projectVersion
 
   public struct Configuration: Sendable {
     public var embeddingsFolder: String
@@ -28,13 +29,16 @@ public struct Daemon: Sendable {
     }
   }
 
+  /// The socket of `INVERSION_SOCKET`, else the user's own, else the system's; as the client looks for it.
+  public static func defaultSocketPath(environment: [String: String]) -> String {
+    SocketPath.standard(environment: environment)
+  }
+
   private let configuration: Configuration
-  private let encode: PictureEncoder
   private let logger: Logger
 
-  public init(_ configuration: Configuration, encode: PictureEncoder, logger: Logger) {
+  public init(_ configuration: Configuration, logger: Logger) {
     self.configuration = configuration
-    self.encode = encode
     self.logger = logger
   }
 
@@ -44,7 +48,7 @@ public struct Daemon: Sendable {
   /// model is loaded wait instead of failing.
   /// - Parameter load: gives the model.
   /// - Throws: what `ListeningSocket`, `load` and `EmbeddingStore` throw.
-  public func run(load: () throws(InversionError) -> any PictureMaker) async throws {
+  public func run(load: () throws -> any PictureMaker) async throws {
     let signals = Signals.ofProcess()
     let socket = try openSocket()
     do {
@@ -72,7 +76,7 @@ public struct Daemon: Sendable {
   ) async throws {
     // One thread moves bytes; the model has all others.
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let service = GenerationService(maker: maker, encode: encode, limits: configuration.limits)
+    let service = GenerationService(maker: maker, limits: configuration.limits)
     var limits = HTTPServer.Limits()
     limits.idleTimeout = TimeAmount(configuration.idleTimeout)
     let server = try await HTTPServer(

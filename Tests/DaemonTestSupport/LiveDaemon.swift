@@ -3,7 +3,6 @@ import Daemon
 import Embeddings
 import Errors
 import Foundation
-import Images
 import Logging
 
 /// An empty folder that is deleted with the object.
@@ -31,8 +30,7 @@ public final class LiveDaemon: Sendable {
   private let serving: Task<Void, any Error>
 
   public init(
-    _ maker: some PictureMaker = FastMaker(), encode: PictureEncoder = .rawPixels,
-    configure: (inout Daemon.Configuration) -> Void = { _ in }
+    _ maker: some PictureMaker = FastMaker(), configure: (inout Daemon.Configuration) -> Void = { _ in }
   ) throws {
     folder = try TemporaryFolder()
     socketPath = folder.path + "/s"
@@ -42,7 +40,7 @@ public final class LiveDaemon: Sendable {
     try store.watch()
     var configuration = Daemon.Configuration(embeddingsFolder: embeddingsFolder, socketPath: socketPath)
     configure(&configuration)
-    let daemon = Daemon(configuration, encode: encode, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let daemon = Daemon(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let socket = try ListeningSocket.open(path: socketPath, mode: 0o600)
     let descriptor = socket.descriptor
     socket.keep()
@@ -60,14 +58,6 @@ public final class LiveDaemon: Sendable {
   deinit {
     signals.send(.stop)
     signals.send(.stop)
-  }
-}
-
-extension PictureEncoder {
-  /// The infotext and the pixels, without any compression.
-  public static let rawPixels = PictureEncoder {
-    (picture, format, quality, infotext) throws(InversionError) in
-    Array("\(format.rawValue) \(quality.map(String.init) ?? "lossless") \(infotext)\n".utf8) + picture.pixels
   }
 }
 

@@ -3,6 +3,7 @@ import Daemon
 import DaemonTestSupport
 import Errors
 import Foundation
+import Images
 import Testing
 import Wire
 
@@ -29,8 +30,9 @@ import Wire
     #expect(reply.pictures.map(\.seed) == [41, 42, 43])
     #expect(reply.pictures.allSatisfy { $0.width == 24 && $0.height == 16 && $0.format == "webp" })
     #expect(Set(reply.pictures.map(\.data)).count == 3)
-    let text = String(decoding: reply.pictures[1].data.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-    #expect(text == "webp 80 a cat")
+    let file = [UInt8](reply.pictures[1].data)
+    #expect(PictureFormat(sniffing: file) == .webp)
+    #expect(readParameters(file) == reply.pictures[1].infotext)
     #expect(reply.pictures[1].infotext.contains("Seed: 42, Size: 24x16, Model: fast"))
     let timings = reply.timings
     #expect(timings.queued >= 0 && timings.prepare >= 0 && timings.denoise > 0 && timings.decode > 0)

@@ -12,7 +12,7 @@ let logger = Logger(label: "inversiond-for-tests") { _ in StderrLog() }
 do {
   // Steps take a while, so that a test can act while a job runs.
   let gate = StepGate.timed(milliseconds: 5)
-  try await Daemon(configuration, encode: .rawPixels, logger: logger).run { FastMaker(gate: gate) }
+  try await Daemon(configuration, logger: logger).run { FastMaker(gate: gate) }
 } catch let error as InversionError {
   FileHandle.standardError.write(Data("error: \(error)\n".utf8))
   exit(error.code.exitStatus)

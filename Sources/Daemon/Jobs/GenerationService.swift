@@ -22,7 +22,6 @@ public actor GenerationService {
 
   public nonisolated let maker: any PictureMaker
   public nonisolated let limits: Limits
-  private let encode: PictureEncoder
   /// The denoiser blocks for seconds: a thread of its own keeps the routes answering.
   private let thread = NIOThreadPool(numberOfThreads: 1)
   private var state = State.open
@@ -31,9 +30,8 @@ public actor GenerationService {
   private var jobCount = 0
   private let progress = Counter()
 
-  public init(maker: any PictureMaker, encode: PictureEncoder, limits: Limits = Limits()) {
+  public init(maker: any PictureMaker, limits: Limits = Limits()) {
     self.maker = maker
-    self.encode = encode
     self.limits = limits
     self.queue = FairQueue(limitPerOwner: limits.waitingPerUser, limit: limits.waiting)
     thread.start()
@@ -119,11 +117,12 @@ public actor GenerationService {
   private func run(_ job: Job) async {
     let result: Result<GenerateReply, InversionError>
     do {
-      result = try await thread.runIfActive { [maker, encode, progress] in
-        Result { () throws(InversionError) in
-          try job.perform(with: maker, encode: encode) { progress.value.add(1, ordering: .relaxed) }
-        }
+      let reply = try await thread.runIfActive { [maker, progress] in
+        try job.perform(with: maker) { progress.value.add(1, ordering: .relaxed) }
       }
+      result = .success(reply)
+    } catch let error as InversionError {
+      result = .failure(error)
     } catch {
       result = .failure(InversionError(.internal, "job '\(job.id)': \(error)"))
     }

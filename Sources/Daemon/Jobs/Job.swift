@@ -1,5 +1,7 @@
 import Embeddings
 import Errors
+import FoundationEssentials
+import Images
 import Synchronization
 import Wire
 
@@ -52,14 +54,14 @@ public final class Job: Sendable {
 
   /// Makes the pictures, on the calling thread, and sends progress.
   /// - Throws: what the model or the picture codec throws; `.cancelled`.
-  func perform<Maker: PictureMaker>(
-    with maker: Maker, encode: PictureEncoder, onStep: () -> Void
-  ) throws(InversionError) -> GenerateReply {
+  func perform(
+    with maker: any PictureMaker, onStep: () -> Void
+  ) throws -> GenerateReply {
     var watch = Stopwatch(since: submitted)
     let queued = watch.lap()
     try throwIfCancelled()
     let request = order.request
-    let pictures = try maker.begin(request, embeddings: embeddings)
+    let pictures: any PicturesInTheMaking = try maker.begin(request, embeddings: embeddings)
     let use = EmbeddingUse(used: pictures.used, unused: pictures.unused)
     send(.started(StartedEvent(job: id, steps: request.steps, seed: request.seed, embeddings: use)))
     let prepare = watch.lap()
@@ -71,7 +73,7 @@ public final class Job: Sendable {
       try throwIfCancelled()
     }
     let denoise = watch.lap()
-    let files = try pictures.decode().enumerated().map { i, picture throws(InversionError) in
+    let files = try pictures.decode().enumerated().map { i, picture in
       try throwIfCancelled()
       let seed = request.seed + UInt64(i)
       let infotext = Infotext(
@@ -80,7 +82,8 @@ public final class Job: Sendable {
       return PictureReply(
         format: order.format.rawValue, width: picture.width, height: picture.height, seed: seed,
         infotext: infotext.text,
-        data: try encode(picture, format: order.format, quality: order.quality, infotext: infotext.text))
+        data: Data(
+          try picture.encoded(as: order.format, quality: order.quality, parameters: infotext.text)))
     }
     onStep()
     return GenerateReply(

@@ -1,5 +1,6 @@
 import Errors
 import Generation
+import Images
 import Wire
 
 /// A generate request, checked: what the engine shall make, and as which file.
@@ -84,9 +85,4 @@ public struct Order: Sendable, Equatable {
     let choices = T.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
     throw InversionError(.invalidArgument, "'\(field)': '\(name)' is none of \(choices)")
   }
-}
-
-/// Picture files that can be asked for.
-public enum PictureFormat: String, Sendable, CaseIterable {
-  case png, webp, jpeg
 }

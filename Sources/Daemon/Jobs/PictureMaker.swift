@@ -1,5 +1,4 @@
 import Embeddings
-import Errors
 import Generation
 import Images
 
@@ -14,7 +13,8 @@ public protocol PictureMaker: Sendable {
   var embeddingWidth: Int { get }
 
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
-  func begin(_ request: GenerationRequest, embeddings: EmbeddingTable) throws(InversionError) -> Pictures
+  /// - Throws: `InversionError`.
+  func begin(_ request: GenerationRequest, embeddings: EmbeddingTable) throws -> Pictures
 }
 
 /// The pictures of one request; each `next()` is one denoising step of them all.
@@ -24,7 +24,7 @@ public protocol PicturesInTheMaking: AnyObject {
 
   /// Takes one step and says which one it was (1-based), or nil after the last.
   func next() -> Int?
-  func decode() throws(InversionError) -> [Picture]
+  func decode() throws -> [Picture]
 }
 
 extension Pipeline: PictureMaker {}
