@@ -17,8 +17,8 @@ class Failed(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Where the programs, the model and the concept's pictures are, the word to start from, and a short temporary folder
-    for the rest."""
+    """Where the programs, the model and the concept's pictures are, the word to start from, and a short folder
+    for all that is written."""
 
     programs: pathlib.Path
     model: pathlib.Path

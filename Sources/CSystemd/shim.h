@@ -1,7 +1,12 @@
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// Without _GNU_SOURCE: the C types below are then the same as those of the other modules.
+#include <stdint.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
-#include <sys/socket.h>
+
+// The kernel's `struct ucred` (SO_PEERCRED), which the system's headers only show to _GNU_SOURCE.
+struct csystemd_peer {
+  int32_t pid;
+  uint32_t uid;
+  uint32_t gid;
+};

@@ -138,7 +138,8 @@ public enum EmbeddingFile {
   }
 
   /// A copy of the file's bytes: a mapped file that is written in place would change, or fault, while it is read.
-  static func bytes(of path: String) throws(InversionError) -> [UInt8] {
+  /// - Throws: `.fileUnavailable`; `.badEmbedding` for a file that is too large for an embedding.
+  public static func bytes(of path: String) throws(InversionError) -> [UInt8] {
     // O_NONBLOCK: the open of a named pipe without a writer would hang.
     let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard fd >= 0 else { throw unreadable(path, String(cString: strerror(errno))) }

@@ -40,6 +40,39 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   }
 }
 
+extension GenerateRequest {
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    prompt = try fields.decode(String.self, forKey: .prompt)
+    negativePrompt = try fields.decodeIfPresent(String.self, forKey: .negativePrompt)
+    steps = try fields.number(.steps)
+    guidanceScale = try fields.number(.guidanceScale)
+    seed = try fields.number(.seed)
+    width = try fields.number(.width)
+    height = try fields.number(.height)
+    sampler = try fields.decodeIfPresent(String.self, forKey: .sampler)
+    count = try fields.number(.count)
+    clipSkip = try fields.number(.clipSkip)
+    strict = try fields.decodeIfPresent(Bool.self, forKey: .strict)
+    format = try fields.decodeIfPresent(String.self, forKey: .format)
+    quality = try fields.number(.quality)
+    stream = try fields.decodeIfPresent(Bool.self, forKey: .stream)
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// A number, or an error that names the field: the library's own for '-1' or '2.5' does not.
+  fileprivate func number<T: Decodable & Numeric>(_ key: Key) throws -> T? {
+    do {
+      return try decodeIfPresent(T.self, forKey: key)
+    } catch let error as DecodingError {
+      throw error
+    } catch {
+      throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "not a number of type \(T.self)")
+    }
+  }
+}
+
 /// Answer to `POST /v1/generate`, and data of the event `result`.
 public struct GenerateReply: Codable, Sendable, Equatable {
   public let job: String

@@ -48,7 +48,10 @@ build() {
   say '' "built in $((SECONDS - began)) s"
 }
 
-answers() { "$bin/inversion" status --socket "$socket" >/dev/null 2>&1; }
+# The process that answers on the socket, as it says itself; fails while none does.
+serving() {
+  "$bin/inversion" status --socket "$socket" 2>/dev/null | awk '$1 == "pid" { print $2; found = 1 } END { exit !found }'
+}
 alive() { kill -0 "$daemon" 2>/dev/null || { cat "$output/daemon.log" >&2; fail 'the daemon ended'; }; }
 known() { "$bin/inversion" embeddings list --socket "$socket" 2>/dev/null | grep -qF "${token//[<>]/}"; }
 
@@ -57,15 +60,16 @@ start_daemon() {
   began=$(milliseconds)
   "$bin/inversiond" --model "$model" --embeddings "$words" --socket "$socket" >"$output/daemon.log" 2>&1 </dev/null &
   daemon=$!
-  until answers; do
+  until serving >/dev/null; do
     alive
     [ $(($(milliseconds) - began)) -lt 60000 ] || fail 'the daemon did not answer within a minute'
   done
   say daemon "pid $daemon serves '$socket', first answer after $(($(milliseconds) - began)) ms"
 }
 
-draw() { # PROMPT FILE
-  "$bin/inversion" generate "$1" -o "$output/$2" --seed $seed --socket "$socket" >/dev/null </dev/null
+draw() { # PROMPT FILE: --strict refuses a word that is not in force instead of drawing without it
+  "$bin/inversion" generate "$1" -o "$output/$2" --seed $seed --strict --socket "$socket" >/dev/null 2>&1 </dev/null ||
+    fail "no picture of '$1'"
   say '' "'$1'  ->  $output/$2"
 }
 
@@ -84,8 +88,9 @@ take_up() {
     alive
     [ $(($(milliseconds) - began)) -lt 10000 ] || fail "the daemon did not take up '$token' within 10 s"
   done
-  alive
-  say 'hot load' "the same daemon, pid $daemon, knew the word $(($(milliseconds) - began)) ms after the training ended"
+  local took=$(($(milliseconds) - began))
+  [ "$(serving)" = "$daemon" ] || fail "another process than $daemon answers now"
+  say 'hot load' "pid $daemon, the same process, knew '$token' at most $took ms after its file was there"
   cp "$(file_of_word)" "$output/"
 }
 

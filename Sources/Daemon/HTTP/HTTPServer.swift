@@ -1,0 +1,131 @@
+import Embeddings
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Serves HTTP/1.1 on a listening descriptor, which may come from a service manager.
+///
+/// Hummingbird's own `Application` only binds addresses; its channel and router are used without it.
+final class HTTPServer: Sendable {
+  /// Limits on what clients may take.
+  struct Limits: Sendable {
+    var headerFieldBytes = 8 << 10
+    var headerBytes = 32 << 10
+    var headerFields = 100
+    var connections = 128
+    /// A connection without a request, or with half of one, is closed after this time.
+    var idleTimeout = TimeAmount.seconds(60)
+  }
+
+  private let listener: NIOAsyncChannel<HTTP1Channel.Value, Never>
+  private let child: HTTP1Channel
+  private let limits: Limits
+  private let logger: Logger
+  private let connections = Connections()
+
+  /// Takes the descriptor over and starts to accept.
+  init(
+    descriptor: CInt, responder: some HTTPResponder<DaemonContext>, limits: Limits, group: any EventLoopGroup,
+    logger: Logger
+  ) async throws {
+    let log = AccessLog(logger: logger)
+    let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
+      maxHeaderFieldSize: limits.headerFieldBytes, maxHeaderListSize: limits.headerBytes,
+      maxHeaderFieldCount: limits.headerFields)
+    let child = HTTP1Channel(
+      responder: { request, writer, channel in
+        try await respond(with: responder, to: request, writer: writer, channel: channel, log: log)
+      },
+      configuration: HTTP1Channel.Configuration(
+        additionalChannelHandlers: [ProtocolErrorHandler()], idleTimeout: limits.idleTimeout,
+        httpDecoderConfiguration: decoder))
+    self.child = child
+    self.limits = limits
+    self.logger = logger
+    self.listener = try await ServerBootstrap(group: group)
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
+      .bind(descriptor) { [connections] channel in
+        connections.add(channel)
+        return child.setup(channel: channel, logger: logger)
+      }
+  }
+
+  /// Serves until `stopAccepting` and until the last connection has ended.
+  func run() async {
+    do {
+      try await listener.executeThenClose { inbound in
+        await withTaskGroup(of: Void.self) { group in
+          var live = 0
+          do {
+            for try await connection in inbound {
+              // Clients beyond the limit wait in the kernel's queue.
+              if live >= limits.connections, await group.next() != nil { live -= 1 }
+              live += 1
+              group.addTask { await self.child.handle(value: connection, logger: self.logger) }
+            }
+          } catch {
+            logger.error("accepting connections failed: \(error)")
+          }
+        }
+      }
+    } catch {
+      logger.error("closing the socket failed: \(error)")
+    }
+  }
+
+  /// Accepts no more connections.
+  func stopAccepting() { listener.channel.close(promise: nil) }
+
+  /// Closes the connections that are idle now, and the others after the answer that they wait for.
+  func closeConnections() { connections.quiesce() }
+}
+
+/// The connections that are open.
+private final class Connections: Sendable {
+  private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+
+  func add(_ channel: any Channel) {
+    let id = ObjectIdentifier(channel)
+    channels.withLock { $0[id] = channel }
+    channel.closeFuture.whenComplete { _ in
+      self.channels.withLock { $0[id] = nil }
+    }
+  }
+
+  func quiesce() {
+    for channel in channels.withLock({ Array($0.values) }) {
+      channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+  }
+}
+
+/// Answers one request and logs it.
+private func respond(
+  with responder: some HTTPResponder<DaemonContext>, to request: Request, writer: consuming ResponseWriter,
+  channel: any Channel, log: AccessLog
+) async throws {
+  var entry = AccessLog.Entry(request)
+  if request.waitsForContinue && request.declaredLength <= EmbeddingFile.byteLimit {
+    try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+  }
+  let context = DaemonContext(source: ApplicationRequestContextSource(channel: channel, logger: log.logger))
+  entry.user = await context.peerUser()
+  let response: Response
+  do {
+    response = try await responder.respond(to: request, context: context)
+  } catch {
+    response = Response(failure: error, of: request)
+  }
+  entry.status = response.status.code
+  do {
+    try await writer.write(response: response.head, body: response.body)
+  } catch {
+    entry.clientLeft = true
+    log.write(entry)
+    throw error
+  }
+  log.write(entry)
+}

@@ -1,0 +1,116 @@
+import Embeddings
+import Errors
+import FoundationEssentials
+import Images
+import Synchronization
+import Wire
+
+/// One order from its arrival to its end. It carries its snapshot of the embeddings, so that nothing that happens to the
+/// store meanwhile changes its pictures.
+public final class Job: Sendable {
+  public let id: String
+  let order: Order
+  let embeddings: EmbeddingTable
+  /// What happens to it, in order; the last one is `result` or `error`. For one reader.
+  public let events: AsyncStream<GenerateEvent>
+  private let continuation: AsyncStream<GenerateEvent>.Continuation
+  private let cancelled = Atomic(false)
+  private let stepsDone = Atomic(0)
+  private let submitted = ContinuousClock.now
+  private let onCancel: @Sendable (Job) -> Void
+
+  /// - Parameter onCancel: called by the first `cancel`, on its thread.
+  init(
+    id: String, order: Order, embeddings: EmbeddingTable, onCancel: @escaping @Sendable (Job) -> Void
+  ) {
+    self.id = id
+    self.order = order
+    self.embeddings = embeddings
+    self.onCancel = onCancel
+    // A job has at most some thousand small events and one result: nothing needs to be dropped.
+    (events, continuation) = AsyncStream.makeStream()
+  }
+
+  /// Ends the job: at once when it waits, after the step in progress when it runs.
+  public func cancel() {
+    if !cancelled.exchange(true, ordering: .sequentiallyConsistent) { onCancel(self) }
+  }
+
+  var isCancelled: Bool { cancelled.load(ordering: .sequentiallyConsistent) }
+
+  /// Denoising steps taken so far.
+  var step: Int { stepsDone.load(ordering: .relaxed) }
+
+  func send(_ event: GenerateEvent) { continuation.yield(event) }
+
+  /// Sends the last event.
+  func finish(_ result: Result<GenerateReply, InversionError>) {
+    switch result {
+    case .success(let reply): continuation.yield(.result(reply))
+    case .failure(let error): continuation.yield(.error(ErrorReply(error)))
+    }
+    continuation.finish()
+  }
+
+  /// Makes the pictures, on the calling thread, and sends progress.
+  /// - Throws: what the model or the picture codec throws; `.cancelled`.
+  func perform(
+    with maker: any PictureMaker, onStep: () -> Void
+  ) throws -> GenerateReply {
+    var watch = Stopwatch(since: submitted)
+    let queued = watch.lap()
+    try throwIfCancelled()
+    let request = order.request
+    let pictures: any PicturesInTheMaking = try maker.begin(request, embeddings: embeddings)
+    let use = EmbeddingUse(used: pictures.used, unused: pictures.unused)
+    send(.started(StartedEvent(job: id, steps: request.steps, seed: request.seed, embeddings: use)))
+    let prepare = watch.lap()
+    try throwIfCancelled()
+    while let step = pictures.next() {
+      stepsDone.store(step, ordering: .relaxed)
+      onStep()
+      send(.progress(ProgressEvent(job: id, step: step, steps: request.steps, elapsedMilliseconds: watch.elapsed)))
+      try throwIfCancelled()
+    }
+    let denoise = watch.lap()
+    let files = try pictures.decode().enumerated().map { i, picture in
+      try throwIfCancelled()
+      let seed = request.seed + UInt64(i)
+      let infotext = Infotext(
+        request: request, seed: seed, width: picture.width, height: picture.height, model: maker.modelName,
+        used: pictures.used)
+      return PictureReply(
+        format: order.format.rawValue, width: picture.width, height: picture.height, seed: seed,
+        infotext: infotext.text,
+        data: Data(
+          try picture.encoded(as: order.format, quality: order.quality, parameters: infotext.text)))
+    }
+    onStep()
+    return GenerateReply(
+      job: id, model: maker.modelName, pictures: files, seed: request.seed, embeddings: use,
+      timings: Timings(queued: queued, prepare: prepare, denoise: denoise, decode: watch.lap()))
+  }
+
+  private func throwIfCancelled() throws(InversionError) {
+    if isCancelled { throw Self.cancellation(id) }
+  }
+
+  static func cancellation(_ id: String) -> InversionError {
+    InversionError(.cancelled, "job '\(id)' was cancelled")
+  }
+}
+
+/// Times of consecutive parts, in milliseconds.
+private struct Stopwatch {
+  private var start: ContinuousClock.Instant
+
+  init(since start: ContinuousClock.Instant) { self.start = start }
+
+  /// Since the last lap.
+  var elapsed: Double { (ContinuousClock.now - start) / .milliseconds(1) }
+
+  mutating func lap() -> Double {
+    defer { start = .now }
+    return elapsed
+  }
+}

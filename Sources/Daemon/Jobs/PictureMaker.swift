@@ -1,0 +1,31 @@
+import Embeddings
+import Generation
+import Images
+
+/// What the daemon needs of a model. `Pipeline` is the real one; tests bring a fast one.
+public protocol PictureMaker: Sendable {
+  associatedtype Pictures: PicturesInTheMaking
+
+  var modelName: String { get }
+  /// Pixels on a side.
+  var nativeSize: Int { get }
+  /// Of the token embeddings.
+  var embeddingWidth: Int { get }
+
+  /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
+  /// - Throws: `InversionError`.
+  func begin(_ request: GenerationRequest, embeddings: EmbeddingTable) throws -> Pictures
+}
+
+/// The pictures of one request; each `next()` is one denoising step of them all.
+public protocol PicturesInTheMaking: AnyObject {
+  var used: [UsedEmbedding] { get }
+  var unused: [UnusedEmbedding] { get }
+
+  /// Takes one step and says which one it was (1-based), or nil after the last.
+  func next() -> Int?
+  func decode() throws -> [Picture]
+}
+
+extension Pipeline: PictureMaker {}
+extension PictureSynthesis: PicturesInTheMaking {}

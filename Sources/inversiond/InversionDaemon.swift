@@ -1,0 +1,91 @@
+import ArgumentParser
+import Daemon
+import Errors
+import Foundation
+import Generation
+import Kernels
+import Logging
+
+@main
+struct InversionDaemon: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inversiond",
+    abstract: "Serve pictures, and follow a folder of learned words, behind a Unix socket.",
+    discussion: """
+      A file renamed into the embeddings folder is in force at once. SIGTERM and SIGINT finish the jobs and stop, a \
+      second one cancels them; SIGHUP reads the folder again. A socket passed by systemd goes before --socket.
+
+      Exit status: 0 stopped by a signal, 64 bad flag, 65 bad model, 66 no such file or folder, 70 internal error, 73 the \
+      socket is in use.
+      """,
+    version: Daemon.version)
+
+  @Option(help: ArgumentHelp("A diffusers folder.", valueName: "dir"))
+  var model: String
+
+  @Option(help: ArgumentHelp("Folder of learned words.", valueName: "dir"))
+  var embeddings: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Where to listen. By default $INVERSION_SOCKET, $XDG_RUNTIME_DIR/inversiond.sock or /run/inversiond.sock.",
+      valueName: "path"))
+  var socket: String?
+
+  @Option(help: ArgumentHelp("Permissions of the socket.", valueName: "octal"))
+  var socketMode = "660"
+
+  @Option(help: ArgumentHelp("Threads that make pictures. By default one a processor.", valueName: "n"))
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Jobs that may wait.", valueName: "n"))
+  var queue = GenerationService.Limits().waiting
+
+  @Option(help: ArgumentHelp("Seconds that jobs get to finish on stop.", valueName: "s"))
+  var drainSeconds = 30
+
+  func run() async throws {
+    let configuration = try configuration()
+    let logger = Logger(label: "inversiond") { _ in StderrLog() }
+    try await Daemon(configuration, logger: logger).run { try Pipeline(folder: model) }
+  }
+
+  private func configuration() throws(InversionError) -> Daemon.Configuration {
+    guard let mode = mode_t(socketMode, radix: 8), mode <= 0o777 else {
+      throw InversionError(.invalidArgument, "--socket-mode '\(socketMode)': give an octal number such as 660")
+    }
+    guard queue > 0, drainSeconds >= 0 else {
+      throw InversionError(.invalidArgument, "--queue must be 1 or more, --drain-seconds 0 or more")
+    }
+    if let threads {
+      guard (1...1024).contains(threads) else {
+        throw InversionError(.invalidArgument, "--threads '\(threads)': give 1 to 1024")
+      }
+      Parallel.threads = threads
+    }
+    let path = socket ?? Daemon.defaultSocketPath(environment: ProcessInfo.processInfo.environment)
+    var configuration = Daemon.Configuration(embeddingsFolder: embeddings, socketPath: path)
+    configuration.socketMode = mode
+    configuration.limits.waiting = queue
+    configuration.limits.waitingPerUser = min(configuration.limits.waitingPerUser, queue)
+    configuration.drainLimit = .seconds(drainSeconds)
+    return configuration
+  }
+
+  /// Prints an error of ours once, as one line, and ends with its documented status.
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch let error as InversionError {
+      FileHandle.standardError.write(Data("inversiond: \(error)\n".utf8))
+      Foundation.exit(error.code.exitStatus)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}

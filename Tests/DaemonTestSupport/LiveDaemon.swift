@@ -1,0 +1,71 @@
+import Client
+import Daemon
+import Embeddings
+import Errors
+import Foundation
+import Logging
+
+/// An empty folder that is deleted with the object.
+public final class TemporaryFolder: Sendable {
+  public let path: String
+
+  public init() throws {
+    // Short, because a socket's path has at most 107 bytes.
+    let url = FileManager.default.temporaryDirectory.appending(path: "inv-\(UUID().uuidString.prefix(8))")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    path = url.resolvingSymlinksInPath().path
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// A daemon in this process, on a socket of its own, with an embeddings folder of its own.
+public final class LiveDaemon: Sendable {
+  public let folder: TemporaryFolder
+  public let socketPath: String
+  public let embeddingsFolder: String
+  public let store: EmbeddingStore
+  public var client: DaemonClient { DaemonClient(socketPath: socketPath) }
+  private let signals = Signals()
+  private let serving: Task<Void, any Error>
+
+  public init(
+    _ maker: some PictureMaker = FastMaker(), configure: (inout Daemon.Configuration) -> Void = { _ in }
+  ) throws {
+    folder = try TemporaryFolder()
+    socketPath = folder.path + "/s"
+    embeddingsFolder = folder.path + "/embeddings"
+    try FileManager.default.createDirectory(atPath: embeddingsFolder, withIntermediateDirectories: true)
+    store = try EmbeddingStore(folder: embeddingsFolder, width: maker.embeddingWidth)
+    try store.watch()
+    var configuration = Daemon.Configuration(embeddingsFolder: embeddingsFolder, socketPath: socketPath)
+    configure(&configuration)
+    let daemon = Daemon(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let socket = try ListeningSocket.open(path: socketPath, mode: 0o600)
+    let descriptor = socket.descriptor
+    socket.keep()
+    serving = Task { [store, signals] in
+      try await daemon.serve(descriptor: descriptor, maker: maker, store: store, signals: signals)
+    }
+  }
+
+  /// Asks it to stop, as SIGTERM does.
+  public func stop() { signals.send(.stop) }
+
+  /// Returns when it has stopped.
+  public func stopped() async throws { try await serving.value }
+
+  deinit {
+    signals.send(.stop)
+    signals.send(.stop)
+  }
+}
+
+/// The content of an embedding file of one vector.
+public func embeddingFile(_ value: Float, name: String, width: Int = 4) throws -> [UInt8] {
+  let folder = try TemporaryFolder()
+  let path = folder.path + "/x.safetensors"
+  let vectors = [Float](repeating: value, count: width)
+  try EmbeddingFile.write(LearnedEmbedding(name: name, vectors: vectors, width: width, sha256: ""), to: path)
+  return try [UInt8](Data(contentsOf: URL(filePath: path)))
+}

@@ -1,0 +1,227 @@
+import Client
+import Daemon
+import DaemonTestSupport
+import Embeddings
+import Errors
+import Foundation
+import Synchronization
+import Testing
+import Wire
+
+/// Jobs against each other, against clients that leave, and against a store that changes. A gate holds the denoiser, so
+/// that each test decides what happens while a job runs.
+@Suite(.timeLimit(.minutes(1))) struct JobTests {
+  private let gate = StepGate()
+
+  private func request(_ prompt: String, steps: Int = 3) -> GenerateRequest {
+    var request = GenerateRequest(prompt: prompt)
+    request.steps = steps
+    request.seed = 1
+    return request
+  }
+
+  /// A job under way, and what it has sent.
+  private final class Running: Sendable {
+    let task: Task<GenerateReply, any Error>
+    private let events: AsyncStream<GenerateEvent>
+
+    init(_ client: DaemonClient, _ request: GenerateRequest) {
+      let (stream, continuation) = AsyncStream<GenerateEvent>.makeStream()
+      events = stream
+      task = Task {
+        defer { continuation.finish() }
+        return try await client.generate(request) { continuation.yield($0) }
+      }
+    }
+
+    /// The next event of this name; nil when the job ends before.
+    func event(_ name: String) async -> GenerateEvent? {
+      for await event in events where event.name == name { return event }
+      return nil
+    }
+
+    /// The code of the error that the job ended with; nil for success.
+    func failure() async -> InversionError.Code? {
+      do {
+        _ = try await task.value
+        return nil
+      } catch {
+        return (error as? InversionError)?.code
+      }
+    }
+  }
+
+  /// Returns when no job runs or waits any more. Asking is the only way for a client to know.
+  private func becomesIdle(_ client: DaemonClient) async throws {
+    while true {
+      let status = try await client.status()
+      if status.current == nil && status.queue.waiting == 0 { return }
+      await Task.yield()
+    }
+  }
+
+  @Test func runningJobKeepsItsSnapshotWhenTheStoreChanges() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate))
+    let old = try await daemon.client.addEmbedding(embeddingFile(1, name: "<cat>"), as: "cat")
+    let running = Running(daemon.client, request("a <cat>"))
+    let waiting = Running(daemon.client, request("a <cat>"))
+    gate.open(steps: 1)
+    #expect(await running.event("progress") != nil)
+    #expect(await waiting.event("queued") != nil)
+    let new = try await daemon.client.addEmbedding(embeddingFile(2, name: "<cat>"), as: "cat")
+    let late = Running(daemon.client, request("a <cat>"))
+    #expect(await late.event("queued") != nil)
+    _ = try await daemon.client.removeEmbedding("cat")
+    gate.open(steps: 100)
+    let replies = try await (running.task.value, waiting.task.value, late.task.value)
+    #expect(replies.0.embeddings.used.map(\.sha256) == [old.sha256])
+    #expect(replies.1.embeddings.used.map(\.sha256) == [old.sha256], "what was in force when it was sent")
+    #expect(replies.2.embeddings.used.map(\.sha256) == [new.sha256])
+    #expect(replies.0.pictures == replies.1.pictures && replies.0.pictures != replies.2.pictures)
+    let after = try await daemon.client.generate(request("a <cat>"))
+    #expect(after.embeddings.unused.map(\.name) == ["<cat>"])
+  }
+
+  @Test func hangingUpCancelsTheRunningJobWithinAStep() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate))
+    for accept in ["text/event-stream", "application/json"] {
+      let body = "{\"prompt\":\"x\",\"steps\":1000}"
+      var connection = RawConnection(daemon.socketPath)
+      await connection?.send(
+        "POST /v1/generate HTTP/1.1\r\nHost: x\r\nAccept: \(accept)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+      )
+      while try await daemon.client.status().current == nil { await Task.yield() }
+      connection = nil
+      // One thread moves the daemon's bytes: after these answers it has seen the hang-up that came before them.
+      for _ in 0..<3 { _ = try await daemon.client.status() }
+      // A job that goes on would wait at the gate for ever.
+      gate.open(steps: 1)
+      try await becomesIdle(daemon.client)
+    }
+  }
+
+  @Test func hangingUpTakesAWaitingJobOutOfTheQueue() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate))
+    let running = Running(daemon.client, request("a"))
+    #expect(await running.event("started") != nil)
+    let waiting = Running(daemon.client, request("b"))
+    #expect(await waiting.event("queued") == .queued(QueuedEvent(job: "2", ahead: 1)))
+    waiting.task.cancel()
+    #expect(await waiting.failure() == .cancelled)
+    while try await daemon.client.status().queue.waiting > 0 { await Task.yield() }
+    gate.open(steps: 100)
+    #expect(try await running.task.value.job == "1")
+  }
+
+  @Test func aClientThatOnlyClosesItsSendingHalfGetsItsPicture() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate))
+    let body = "{\"prompt\":\"x\",\"steps\":2}"
+    let connection = try #require(RawConnection(daemon.socketPath))
+    await connection.send(
+      "POST /v1/generate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    connection.finishSending()
+    while try await daemon.client.status().current == nil { await Task.yield() }
+    gate.open(steps: 2)
+    let answer = await connection.receive()
+    #expect(answer.hasPrefix("HTTP/1.1 200 OK") && answer.contains("\"pictures\""))
+  }
+
+  @Test func cancelByIdEndsRunningAndWaitingJobs() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate))
+    let running = Running(daemon.client, request("a", steps: 1000))
+    #expect(await running.event("started") != nil)
+    let waiting = Running(daemon.client, request("b"))
+    #expect(await waiting.event("queued") != nil)
+    #expect(try await daemon.client.cancel(job: "2") == CancelReply(cancelled: "2"))
+    #expect(await waiting.failure() == .cancelled)
+    _ = try await daemon.client.cancel(job: "1")
+    gate.open(steps: 1)
+    #expect(await running.failure() == .cancelled)
+    try await becomesIdle(daemon.client)
+  }
+
+  @Test func fullQueueRefusesWithRetryAfterAndRecovers() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate)) { $0.limits.waitingPerUser = 1 }
+    let running = Running(daemon.client, request("a"))
+    #expect(await running.event("started") != nil)
+    let waiting = Running(daemon.client, request("b"))
+    #expect(await waiting.event("queued") != nil)
+    #expect(await Running(daemon.client, request("c")).failure() == .busy)
+    let connection = try #require(RawConnection(daemon.socketPath))
+    await connection.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"prompt\":\"x\"}")
+    let answer = await connection.receive(until: "\"busy\"")
+    #expect(answer.hasPrefix("HTTP/1.1 503") && answer.contains("Retry-After: 5"))
+    let status = try await daemon.client.status()
+    #expect(status.queue.waiting == 1 && status.current == StatusReply.CurrentJob(job: "1", step: 0, steps: 3))
+    gate.open(steps: 100)
+    _ = try await (running.task.value, waiting.task.value)
+    #expect(await Running(daemon.client, request("d")).failure() == nil)
+  }
+
+  @Test func stopFinishesTheJobsAndTakesNoMore() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate))
+    let running = Running(daemon.client, request("a"))
+    #expect(await running.event("started") != nil)
+    let waiting = Running(daemon.client, request("b"))
+    #expect(await waiting.event("queued") != nil)
+    let idle = try #require(RawConnection(daemon.socketPath))
+    await idle.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    #expect(await idle.receive(until: "\"ok\"}").contains("200"))
+    daemon.stop()
+    while RawConnection(daemon.socketPath) != nil { await Task.yield() }
+    // An open connection is told that no new job is taken.
+    await idle.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"prompt\":\"x\"}")
+    #expect(await idle.receive(until: "stopping").contains("503"))
+    gate.open(steps: 100)
+    _ = try await (running.task.value, waiting.task.value)
+    try await daemon.stopped()
+  }
+
+  @Test func jobsThatOutlastTheDrainLimitAreCancelled() async throws {
+    let daemon = try LiveDaemon(FastMaker(gate: gate)) { $0.drainLimit = .milliseconds(1) }
+    let running = Running(daemon.client, request("a", steps: 1000))
+    #expect(await running.event("started") != nil)
+    daemon.stop()
+    let steps = Task {
+      while !Task.isCancelled {
+        gate.open(steps: 1)
+        await Task.yield()
+      }
+    }
+    #expect(await running.failure() == .cancelled)
+    steps.cancel()
+    try await daemon.stopped()
+  }
+
+  @Test func halfRequestsAndSilentClientsAreHungUpOn() async throws {
+    let daemon = try LiveDaemon(FastMaker()) { $0.idleTimeout = .milliseconds(50) }
+    for text in ["", "GET /healthz HT", "POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"pro"] {
+      let connection = try #require(RawConnection(daemon.socketPath))
+      await connection.send(text)
+      #expect(await connection.receive().isEmpty)
+    }
+    #expect(try await daemon.client.status().current == nil)
+  }
+
+  @Test func manySwapsUnderLoadFailNoRequest() async throws {
+    let daemon = try LiveDaemon()
+    _ = try await daemon.client.addEmbedding(embeddingFile(0, name: "<cat>"), as: "cat")
+    let swaps = Task {
+      var count = 0
+      while !Task.isCancelled {
+        count += 1
+        let next = daemon.embeddingsFolder + "/.next"
+        try Data(embeddingFile(Float(count % 7), name: "<cat>")).write(to: URL(filePath: next))
+        rename(next, daemon.embeddingsFolder + "/cat.safetensors")
+        await Task.yield()
+      }
+      return count
+    }
+    for _ in 0..<200 {
+      let reply = try await daemon.client.generate(request("a <cat>", steps: 1))
+      #expect(reply.embeddings.used.count == 1)
+    }
+    swaps.cancel()
+    #expect(try await swaps.value > 0)
+  }
+}
