@@ -1,4 +1,5 @@
 import Errors
+import Glibc
 import Images
 import Testing
 
@@ -59,6 +60,25 @@ struct PictureSample: Decodable, Sendable, CustomTestStringConvertible {
     bytes.replaceSubrange(29..<33, with: [0xB1, 0x71, 0xA4, 0xF5])  // the header's checksum
     let error = try #require(throws: InversionError.self) { try DecodedPicture(bytes, source: "x") }
     #expect(error.message.contains("65535x32767 pixels"))
+  }
+
+  /// Found by fuzzing: a text chunk that claims 1.2 GB made libpng take them.
+  @Test(arguments: ["zTXt", "tEXt", "iTXt", "iCCP", "eXIf", "sPLT", "hIST", "zzZz"])
+  func refusesChunkBombs(_ type: String) throws {
+    let whole = try sampleBytes("pictures/rgb.png")
+    let bytes = whole[..<33] + [0x49, 0x6E, 0x74, 0x05] + Array(type.utf8) + Array("keyword\0\0".utf8) + whole[33...]
+    let before = peakMemory()
+    let error = try #require(throws: InversionError.self) { try DecodedPicture(Array(bytes), source: "x") }
+    #expect(error.code == .badPicture && error.message.contains("truncated"))
+    #expect(readParameters(Array(bytes)) == nil)
+    #expect(peakMemory() - before < 300 << 10, "kilobytes")
+  }
+
+  /// The largest resident size of this process so far, in kilobytes.
+  private func peakMemory() -> Int {
+    var usage = rusage()
+    getrusage(0, &usage)  // RUSAGE_SELF
+    return usage.ru_maxrss
   }
 
   @Test(arguments: [[], Array("GIF89a".utf8), [0xFF, 0xD8], Array("RIFF1234WAVE".utf8), [0x89, 0x50, 0x4E, 0x47]])
