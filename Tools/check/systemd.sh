@@ -159,7 +159,9 @@ step 'after kill -9 the next request is answered by a new process, and none was 
 inside systemctl stop inversiond.socket inversiond.service || fail 'stop'
 [ "$(property Result)" = success ] || fail "it stopped with $(property Result)"
 step 'it stops cleanly'
-inside journalctl --no-pager -u inversiond | grep -iE 'failed to |not permitted|denied' && fail 'the hardening bites it'
+# In a container whose root may not raise limits, LimitNICE= is without effect, and libdispatch says so.
+inside journalctl --no-pager -u inversiond | grep -v 'thread priority' | grep -iE 'failed to |not permitted|denied' &&
+  fail 'the hardening bites it'
 inside systemd-analyze security --no-pager --threshold=10 inversiond.service >/dev/null ||
   fail 'its exposure is above 1.0'
 step 'all in order'
