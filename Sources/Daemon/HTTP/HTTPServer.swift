@@ -83,8 +83,8 @@ final class HTTPServer: Sendable {
   func closeConnections() { connections.quiesce() }
 }
 
-/// An accepted connection on its way to the task that serves it. NIO insists that each is closed in its own way, also one
-/// that the daemon, stopping, no longer serves.
+/// An accepted connection on its way to the task that serves it. NIO insists that each is closed in its own way, also
+/// one that the daemon, stopping, no longer serves.
 private final class Connection: Sendable {
   private let value: HTTP1Channel.Value
   private let isTaken = Atomic(false)
