@@ -4,8 +4,8 @@ import Errors
 import Generation
 import Images
 
-/// A model that is fast and makes the same picture from the same request and embeddings everywhere: one colour, a hash of
-/// the prompt's pieces and the seed. `gate` lets a test decide when each step is taken.
+/// A model that is fast and makes the same picture from the same request and embeddings everywhere: one colour, a hash
+/// of the prompt's pieces and the seed. `gate` lets a test decide when each step is taken.
 public struct FastMaker: PictureMaker {
   public let modelName = "fast"
   public let nativeSize = 16

@@ -88,7 +88,8 @@ import Wire
       let body = "{\"prompt\":\"x\",\"steps\":1000}"
       var connection = RawConnection(daemon.socketPath)
       await connection?.send(
-        "POST /v1/generate HTTP/1.1\r\nHost: x\r\nAccept: \(accept)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        "POST /v1/generate HTTP/1.1\r\nHost: x\r\nAccept: \(accept)\r\n"
+          + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
       )
       while try await daemon.client.status().current == nil { await Task.yield() }
       connection = nil
