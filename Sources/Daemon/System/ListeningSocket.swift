@@ -14,11 +14,6 @@ public struct ListeningSocket: ~Copyable {
   public let descriptor: CInt
   private let origin: Origin
 
-  private init(descriptor: CInt, origin: Origin) {
-    self.descriptor = descriptor
-    self.origin = origin
-  }
-
   /// The bytes of a path that the kernel takes, without the final zero.
   public static let pathLimit = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
