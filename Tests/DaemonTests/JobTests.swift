@@ -201,7 +201,8 @@ import Wire
       await connection.send(text)
       #expect(await connection.receive().isEmpty)
     }
-    #expect(try await daemon.client.status().current == nil)
+    daemon.stop()
+    try await daemon.stopped()
   }
 
   @Test func manySwapsUnderLoadFailNoRequest() async throws {
