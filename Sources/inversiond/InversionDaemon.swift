@@ -1,8 +1,9 @@
 import ArgumentParser
 import Daemon
 import Errors
-import Foundation
+import FoundationEssentials
 import Generation
+import Glibc
 import Kernels
 import Logging
 
@@ -82,8 +83,10 @@ struct InversionDaemon: AsyncParsableCommand {
         try command.run()
       }
     } catch let error as InversionError {
-      FileHandle.standardError.write(Data("inversiond: \(error)\n".utf8))
-      Foundation.exit(error.code.exitStatus)
+      // FoundationEssentials, which has no file handles, keeps the program small: the whole Foundation brings ICU.
+      let line = Array("inversiond: \(error)\n".utf8)
+      _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      Glibc.exit(error.code.exitStatus)
     } catch {
       exit(withError: error)
     }
