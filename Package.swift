@@ -125,7 +125,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Client", "DaemonTestSupport", "Errors", "Images", "Wire", "inversion", "inversiond"]),
+      dependencies: [
+        "Client", "DaemonTestSupport", "Embeddings", "Errors", "Images", "Wire", "inversion", "inversiond",
+      ]),
     // A daemon with a model that is fast and makes the same picture everywhere: in process, and as a program.
     .target(
       name: "DaemonTestSupport",

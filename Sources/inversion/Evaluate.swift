@@ -1,6 +1,7 @@
 import ArgumentParser
 import Embeddings
 import Errors
+import Files
 import Foundation
 import Models
 import Training
@@ -35,6 +36,9 @@ struct Evaluate: ParsableCommand {
   @Option(help: "'text' or 'json'.")
   var format = OutputFormat.text
 
+  @Option(help: ArgumentHelp("Write the figures there as JSON too.", valueName: "file"))
+  var json: String?
+
   enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
 
   func run() throws {
@@ -50,6 +54,7 @@ struct Evaluate: ParsableCommand {
         words.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, model: model, window: timesteps, draws: draws)
     }
     let report = EvaluationReport(concepts: evaluation, knownWords: gap)
+    if let json { try AtomicFile.write(Array(report.json().utf8), path: json) }
     print(format == .json ? try report.json() : report.text)
   }
 
