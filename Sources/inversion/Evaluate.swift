@@ -31,7 +31,7 @@ struct Evaluate: ParsableCommand {
   var timesteps = TimestepWindow.noisy
 
   @Option(help: "Pairs of timestep and noise for each picture.")
-  var draws = 32
+  var draws = 16
 
   @Option(help: "'text' or 'json'.")
   var format = OutputFormat.text
