@@ -1,7 +1,8 @@
 """Textual Inversion in PyTorch on an exported folder: are the concept sets learnable, and with which step size?
 
 The reference for the project's own trainer: frozen networks, one new token embedding, timesteps 500...899,
-captions from the object templates. `--mode directional` keeps the norm fixed and steps along the sphere, `--mode plain` is Adam.
+captions from the object templates. `--mode directional` keeps the norm fixed and steps along the sphere, `--mode plain`
+is Adam.
 """
 import argparse
 import json
