@@ -40,7 +40,7 @@ final class HTTPServer: Sendable {
         try await respond(with: responder, to: request, writer: writer, channel: channel, log: log)
       },
       configuration: HTTP1Channel.Configuration(
-        additionalChannelHandlers: [ProtocolErrorHandler()], idleTimeout: limits.idleTimeout,
+        additionalChannelHandlers: [DrainHandler(), ProtocolErrorHandler()], idleTimeout: limits.idleTimeout,
         httpDecoderConfiguration: decoder))
     self.child = child
     self.limits = limits
@@ -81,6 +81,9 @@ final class HTTPServer: Sendable {
 
   /// Closes the connections that are idle now, and the others after the answer that they wait for.
   func closeConnections() { connections.quiesce() }
+
+  /// Closes all connections, also those whose clients do not read their answers.
+  func dropConnections() { connections.close() }
 }
 
 /// An accepted connection on its way to the task that serves it. NIO insists that each is closed in its own way, also
@@ -115,10 +118,14 @@ private final class Connections: Sendable {
   }
 
   func quiesce() {
-    for channel in channels.withLock({ Array($0.values) }) {
-      channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-    }
+    for channel in all { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
   }
+
+  func close() {
+    for channel in all { channel.close(promise: nil) }
+  }
+
+  private var all: [any Channel] { channels.withLock { Array($0.values) } }
 }
 
 /// Answers one request and logs it.
