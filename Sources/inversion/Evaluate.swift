@@ -54,7 +54,7 @@ struct Evaluate: ParsableCommand {
         words.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, model: model, window: timesteps, draws: draws)
     }
     let report = EvaluationReport(concepts: evaluation, knownWords: gap)
-    if let json { try AtomicFile.write(Array(report.json().utf8), path: json) }
+    if let json { try AtomicFile.write(Array((report.json() + "\n").utf8), path: json) }
     print(format == .json ? try report.json() : report.text)
   }
 
