@@ -13,6 +13,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
   ],
   targets: [
@@ -72,19 +73,26 @@ let package = Package(
       name: "Daemon",
       dependencies: [
         "CSystemd", "Embeddings", "Errors", "Generation", "Images", "Wire",
-        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
       ]),
 
     // Programs.
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Models", "Training",
+        "Client", "Embeddings", "Errors", "Files", "Images", "Models", "Training", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "inversiond",
-      dependencies: ["Daemon", "Errors", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Daemon", "Errors", "Generation", "Kernels",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
 
     .executableTarget(name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops"], path: "Benchmarks/engine"),
 
@@ -109,8 +117,28 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Embeddings", "Errors", "Formats", "Images", "Kernels", "Models", "Ops", "Training"],
       resources: [.copy("Golden")]),
-    .testTarget(name: "DaemonTests", dependencies: ["Client", "Daemon"]),
-    .testTarget(name: "CommandTests", dependencies: ["Client", "Wire"]),
+    .testTarget(
+      name: "DaemonTests",
+      dependencies: [
+        "Client", "Daemon", "DaemonTestSupport", "Embeddings", "Errors", "Generation", "Images", "Wire",
+        "inversiond-for-tests",
+      ]),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "Client", "DaemonTestSupport", "Embeddings", "Errors", "Images", "Wire", "inversion", "inversiond",
+      ]),
+    // A daemon with a model that is fast and makes the same picture everywhere: in process, and as a program.
+    .target(
+      name: "DaemonTestSupport",
+      dependencies: [
+        "Client", "Daemon", "Embeddings", "Errors", "Generation", "Images",
+        .product(name: "Logging", package: "swift-log"),
+      ], path: "Tests/DaemonTestSupport"),
+    .executableTarget(
+      name: "inversiond-for-tests",
+      dependencies: ["Daemon", "DaemonTestSupport", "Errors", .product(name: "Logging", package: "swift-log")],
+      path: "Tests/inversiond-for-tests"),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

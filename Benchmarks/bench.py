@@ -3,8 +3,8 @@
 
     bench.py [--only ROW]... [--model DIR] [--bin DIR] [--concept DIR]
 
-ROW is one of training, picture, memory, start. A row that is not measured keeps its last result. Every figure is the
-median of several runs unless it is a peak.
+ROW is one of training, picture, memory, start; with it the figures are only printed, because the results are those of
+one run. Every figure is the median of several runs unless it is a peak.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def training(setup: programs.Setup) -> list[dict]:
     short, long = run(SHORT_STEPS), run(LONG_STEPS)
     rate = (LONG_STEPS - SHORT_STEPS) / (long.seconds - short.seconds)
     return [
-        row("training-rate", "training, steps a second", f"{rate:.2f}", "steps/s", "training"),
+        row("training-rate", "training, four pictures a step", f"{rate:.2f}", "steps/s", "training"),
         row("training-memory", "training, peak memory", megabytes(long.peak_kib), "MB", "training"),
     ]
 
@@ -95,13 +95,10 @@ def commit() -> str:
     return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def save(rows: list[dict]) -> None:
-    """Replaces the measured rows in the results and keeps the others, in the order of MEASURES."""
-    kept = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if RESULTS.exists() else []
-    merged = {known["name"]: known for known in kept} | {new["name"]: new for new in rows}
-    order = list(MEASURES)
-    ordered = sorted(merged.values(), key=lambda known: order.index(known["command"].rpartition("=")[2]))
-    results = {"machine": machine(), "date": datetime.date.today().isoformat(), "commit": commit(), "rows": ordered}
+def save(rows: list[dict], load: float) -> None:
+    results = {
+        "machine": machine(), "date": datetime.date.today().isoformat(), "commit": commit(),
+        "load": round(load, 1), "rows": rows}
     RESULTS.parent.mkdir(exist_ok=True)
     beside = RESULTS.with_suffix(".new")
     beside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -115,7 +112,7 @@ def main() -> int:
     parser.add_argument("--bin", type=pathlib.Path, default=TOP / ".build" / "release")
     parser.add_argument("--concept", type=pathlib.Path, help="a folder of pictures (default: the demo's)")
     flags = parser.parse_args()
-    measured = []
+    measured, load = [], os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="inv-") as folder:
         concept, word = programs.demo_concept(TOP)
         concept = (flags.concept or concept).resolve()
@@ -124,8 +121,9 @@ def main() -> int:
             for result in MEASURES[name](setup):
                 print(f"{result['what']}: {result['value']} {result['unit']}", flush=True)
                 measured.append(result)
-    save(measured)
-    print(f"written to {RESULTS.relative_to(TOP)}; 'make docs' puts it into the README")
+    if not flags.only:
+        save(measured, load)
+        print(f"written to {RESULTS.relative_to(TOP)}; 'make docs' puts it into the README")
     return 0
 
 

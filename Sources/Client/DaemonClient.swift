@@ -3,8 +3,8 @@ import FoundationEssentials
 import NIOHTTP1
 import Wire
 
-/// Asks the daemon, over its Unix socket. Each call is a connection of its own; cancelling the task that calls hangs up,
-/// and the daemon then ends the job.
+/// Asks the daemon, over its Unix socket. Each call is a connection of its own; cancelling the task that calls hangs
+/// up, and the daemon then ends the job.
 ///
 /// All calls throw `.daemonUnavailable` when nobody answers, and the daemon's own errors with its codes.
 public struct DaemonClient: Sendable {

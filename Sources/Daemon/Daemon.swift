@@ -20,6 +20,8 @@ public struct Daemon: Sendable {
     public var limits = GenerationService.Limits()
     /// On stop, jobs that are not done after this time are cancelled.
     public var drainLimit = Duration.seconds(30)
+    /// Then their clients get this time to take the answers.
+    public var farewellLimit = Duration.seconds(5)
     /// A connection without a request, or with half of one, is closed after this time.
     public var idleTimeout = Duration.seconds(60)
 
@@ -84,13 +86,17 @@ public struct Daemon: Sendable {
       group: group, logger: logger)
     Watchdog.start(on: group.next(), interval: ServiceManager.watchdogInterval, service: service)
 
-    await withTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { await server.run() }
-      tasks.addTask { await obey(signals, server: server, service: service, store: store) }
-      logger.info("serving", metadata: ["model": "\(maker.modelName)", "pid": "\(getpid())"])
-      ServiceManager.ready("serving \(maker.modelName)")
-      await tasks.waitForAll()
+    let serving = Task { await server.run() }
+    logger.info("serving", metadata: ["model": "\(maker.modelName)", "pid": "\(getpid())"])
+    ServiceManager.ready("serving \(maker.modelName)")
+    await obey(signals, server: server, service: service, store: store)
+    server.closeConnections()
+    let farewell = Task { [limit = configuration.farewellLimit] in
+      try await Task.sleep(for: limit)
+      server.dropConnections()
     }
+    await serving.value
+    farewell.cancel()
     store.stopWatching()
     try await group.shutdownGracefully()
     logger.info("stopped")
@@ -120,7 +126,6 @@ public struct Daemon: Sendable {
           signals.send(.drained)
         }
       case .drained:
-        server.closeConnections()
         return
       }
     }

@@ -10,10 +10,11 @@ public enum TrainingMethod: String, Sendable, CaseIterable {
   /// Textual Inversion (Gal et al. 2022): AdamW on the vectors.
   case plain = "ti"
 
-  /// What works for most concepts.
+  /// A directional step turns the vector by this angle. The paper takes 0.01 and 400 steps; on the concept sets, 75
+  /// steps of 0.03 win 19 and 31 % of the held-out loss where 0.01 wins 16 and 18 %, and 150 of 0.05 win 24 and 34 %.
   public var defaultLearningRate: Double {
     switch self {
-    case .directional: 1e-2
+    case .directional: 5e-2
     case .plain: 5e-3
     }
   }

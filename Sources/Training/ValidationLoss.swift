@@ -15,6 +15,9 @@ public struct ValidationLoss {
   /// The words' captions: a template of the settings, or the pictures' own first one.
   private let templates: [String]
 
+  /// Draws that go through the network together: as many as a training's pictures, so that memory is no worse.
+  private static let batch = 4
+
   /// Not the seed of any training: with equal noise, a word could win by having learned it.
   private static let seed: UInt64 = 0x7661_6c69_6461_7465  // "validate" in ASCII
 
@@ -43,10 +46,14 @@ public struct ValidationLoss {
     try zip(pictures, templates).map { picture, template in
       let ids = try model.captionIDs(of: template, word: word)
       let latents = picture.scaled(noise: Array(repeating: 0, count: picture.count))
-      let batch = TrainingBatch(
-        shape: picture.shape, latents: timesteps.flatMap { _ in latents }, noise: noise.flatMap(\.self),
-        timesteps: timesteps, ids: timesteps.map { _ in ids })
-      return loss.losses(batch, rows: rows).reduce(0, +) / Double(timesteps.count)
+      let losses = stride(from: 0, to: timesteps.count, by: Self.batch).flatMap { start in
+        let draws = start..<min(start + Self.batch, timesteps.count)
+        let batch = TrainingBatch(
+          shape: picture.shape, latents: draws.flatMap { _ in latents }, noise: noise[draws].flatMap(\.self),
+          timesteps: Array(timesteps[draws]), ids: draws.map { _ in ids })
+        return loss.losses(batch, rows: rows)
+      }
+      return mean(losses)
     }
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Embeddings
 import Errors
+import Files
 import Foundation
 import Models
 import Training
@@ -30,10 +31,13 @@ struct Evaluate: ParsableCommand {
   var timesteps = TimestepWindow.noisy
 
   @Option(help: "Pairs of timestep and noise for each picture.")
-  var draws = 32
+  var draws = 16
 
   @Option(help: "'text' or 'json'.")
   var format = OutputFormat.text
+
+  @Option(help: ArgumentHelp("Write the figures there as JSON too.", valueName: "file"))
+  var json: String?
 
   enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
 
@@ -50,6 +54,7 @@ struct Evaluate: ParsableCommand {
         words.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, model: model, window: timesteps, draws: draws)
     }
     let report = EvaluationReport(concepts: evaluation, knownWords: gap)
+    if let json { try AtomicFile.write(Array((report.json() + "\n").utf8), path: json) }
     print(format == .json ? try report.json() : report.text)
   }
 

@@ -17,7 +17,8 @@ struct Generate: AsyncParsableCommand {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "The file to write: .webp, .png or .jpg. Several pictures go to 'out-1.webp', 'out-2.webp' ...", valueName: "file"))
+      "The file to write: .webp, .png or .jpg. Several pictures go to 'out-1.webp', 'out-2.webp' ...", valueName: "file"
+    ))
   var output: String
 
   @Option(help: "What it does not show.")
@@ -76,7 +77,8 @@ struct Generate: AsyncParsableCommand {
     }
     let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
     guard access(folder, W_OK | X_OK) == 0 else {
-      throw InversionError(.fileUnavailable, "'\(output)': its folder cannot be written: \(String(cString: strerror(errno)))")
+      throw InversionError(
+        .fileUnavailable, "'\(output)': its folder cannot be written: \(String(cString: strerror(errno)))")
     }
     if format == .jpeg && quality == .lossless {
       throw InversionError(.invalidArgument, "--quality lossless: JPEG cannot be; write .webp or .png")

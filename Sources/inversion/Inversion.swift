@@ -9,8 +9,8 @@ struct Inversion: AsyncParsableCommand {
     commandName: "inversion",
     abstract: "Teach a text-to-image model a new word from a few pictures, and draw with it.",
     discussion: """
-      Exit status: 0 done, 64 bad flag or request, 65 bad file, picture, model or embedding, 66 no such file, folder or \
-      embedding, 69 no daemon answers, 70 internal error or diverged training, 75 the daemon is busy, 130 cancelled.
+      Exit status: 0 done, 64 bad flag or request, 65 bad file, picture, model or embedding, 66 no such file, folder \
+      or embedding, 69 no daemon answers, 70 internal error or diverged training, 75 the daemon is busy, 130 cancelled.
       """,
     version: projectVersion,
     subcommands: [Generate.self, EmbeddingsCommand.self, Status.self, Train.self, Evaluate.self])

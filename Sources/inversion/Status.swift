@@ -19,8 +19,14 @@ struct Status: AsyncParsableCommand {
       ["pid", "\(status.pid)"],
       ["version", status.version],
       ["up", "\(Int(status.uptimeSeconds)) s"],
-      ["model", "\(status.model.name), \(status.model.nativeSize) pixels, embeddings \(status.model.embeddingWidth) wide"],
-      ["embeddings", "\(store.inForce) in force, \(store.rejected) rejected, generation \(store.generation), '\(store.folder)'"],
+      [
+        "model",
+        "\(status.model.name), \(status.model.nativeSize) pixels, embeddings \(status.model.embeddingWidth) wide",
+      ],
+      [
+        "embeddings",
+        "\(store.inForce) in force, \(store.rejected) rejected, generation \(store.generation), '\(store.folder)'",
+      ],
       ["running", job],
       ["waiting", "\(status.queue.waiting) of at most \(status.queue.limit)"],
       ["memory", "\(status.residentBytes >> 20) MiB"],

@@ -35,7 +35,7 @@ struct Train: ParsableCommand {
   @Option(help: "dti: Directional Textual Inversion; ti: the original.")
   var method = TrainingMethod.directional
 
-  @Option(help: "Of the steps. By default 0.01 for dti, 0.005 for ti.")
+  @Option(help: "Of the steps. By default 0.05 for dti, 0.005 for ti.")
   var learningRate: Double?
 
   @Option(help: "Length of the vectors with dti: the mean of the vocabulary's, or the initializer's.")

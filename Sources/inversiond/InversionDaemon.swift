@@ -1,8 +1,9 @@
 import ArgumentParser
 import Daemon
 import Errors
-import Foundation
+import FoundationEssentials
 import Generation
+import Glibc
 import Kernels
 import Logging
 
@@ -15,8 +16,8 @@ struct InversionDaemon: AsyncParsableCommand {
       A file renamed into the embeddings folder is in force at once. SIGTERM and SIGINT finish the jobs and stop, a \
       second one cancels them; SIGHUP reads the folder again. A socket passed by systemd goes before --socket.
 
-      Exit status: 0 stopped by a signal, 64 bad flag, 65 bad model, 66 no such file or folder, 70 internal error, 73 the \
-      socket is in use.
+      Exit status: 0 stopped by a signal, 64 bad flag, 65 bad model, 66 no such file or folder, 70 internal error, 73 \
+      the socket is in use.
       """,
     version: Daemon.version)
 
@@ -82,8 +83,10 @@ struct InversionDaemon: AsyncParsableCommand {
         try command.run()
       }
     } catch let error as InversionError {
-      FileHandle.standardError.write(Data("inversiond: \(error)\n".utf8))
-      Foundation.exit(error.code.exitStatus)
+      // FoundationEssentials, which has no file handles, keeps the program small: the whole Foundation brings ICU.
+      let line = Array("inversiond: \(error)\n".utf8)
+      _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      Glibc.exit(error.code.exitStatus)
     } catch {
       exit(withError: error)
     }

@@ -4,8 +4,8 @@ import Errors
 import Generation
 import Images
 
-/// A model that is fast and makes the same picture from the same request and embeddings everywhere: one colour, a hash of
-/// the prompt's pieces and the seed. `gate` lets a test decide when each step is taken.
+/// A model that is fast and makes the same picture from the same request and embeddings everywhere: noise from a hash
+/// of the prompt's pieces and the seed. `gate` lets a test decide when each step is taken.
 public struct FastMaker: PictureMaker {
   public let modelName = "fast"
   public let nativeSize = 16
@@ -58,15 +58,18 @@ public final class FastPictures: PicturesInTheMaking {
 
   public func decode() throws(InversionError) -> [Picture] {
     (0..<request.count).map { i in
-      let colour = colour(seed: request.seed + UInt64(i))
+      var state = hash(seed: request.seed + UInt64(i))
       let (width, height) = (request.width ?? size, request.height ?? size)
-      let pixels = (0..<width * height).flatMap { _ in colour }
+      let pixels = (0..<width * height * 3).map { _ -> UInt8 in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return UInt8(state >> 56)
+      }
       return Picture(width: width, height: height, pixels: pixels)
     }
   }
 
   /// FNV-1a of what the picture is to show.
-  private func colour(seed: UInt64) -> [UInt8] {
+  private func hash(seed: UInt64) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     func add(_ bytes: some Sequence<UInt8>) { for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
     for piece in pieces {
@@ -76,6 +79,6 @@ public final class FastPictures: PicturesInTheMaking {
       }
     }
     withUnsafeBytes(of: seed) { add($0) }
-    return [UInt8(hash & 0xFF), UInt8(hash >> 8 & 0xFF), UInt8(hash >> 16 & 0xFF)]
+    return hash
   }
 }

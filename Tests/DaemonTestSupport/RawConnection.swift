@@ -43,8 +43,8 @@ public final class RawConnection: Sendable {
   /// Closes the sending half.
   public func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-  /// Everything until the text is there, or until the other end hangs up. It waits on a thread of its own: those of tasks
-  /// are few, and the daemon needs them.
+  /// Everything until the text is there, or until the other end hangs up. It waits on a thread of its own: those of
+  /// tasks are few, and the daemon needs them.
   public func receive(until text: String? = nil) async -> String {
     await withCheckedContinuation { continuation in
       Thread { continuation.resume(returning: self.blockingReceive(until: text)) }.start()

@@ -88,7 +88,8 @@ import Wire
       let body = "{\"prompt\":\"x\",\"steps\":1000}"
       var connection = RawConnection(daemon.socketPath)
       await connection?.send(
-        "POST /v1/generate HTTP/1.1\r\nHost: x\r\nAccept: \(accept)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        "POST /v1/generate HTTP/1.1\r\nHost: x\r\nAccept: \(accept)\r\n"
+          + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
       )
       while try await daemon.client.status().current == nil { await Task.yield() }
       connection = nil
@@ -200,7 +201,36 @@ import Wire
       await connection.send(text)
       #expect(await connection.receive().isEmpty)
     }
-    #expect(try await daemon.client.status().current == nil)
+    daemon.stop()
+    try await daemon.stopped()
+  }
+
+  /// A daemon that is told to stop while an answer of 4 MB, noise, more than a socket holds, is on its way.
+  private func stopBeforeALongAnswerIsRead(_ farewell: Duration) async throws -> (LiveDaemon, RawConnection) {
+    let daemon = try LiveDaemon(FastMaker(gate: gate)) { $0.farewellLimit = farewell }
+    let body = "{\"prompt\":\"x\",\"steps\":1,\"count\":16,\"width\":256,\"height\":256}"
+    let connection = try #require(RawConnection(daemon.socketPath))
+    await connection.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    while try await daemon.client.status().current == nil { await Task.yield() }
+    gate.open(steps: 1)
+    try await becomesIdle(daemon.client)
+    daemon.stop()
+    return (daemon, connection)
+  }
+
+  private static let longAnswer = 16 * 256 * 256 * 3
+
+  @Test func stopDoesNotCutALongAnswerOff() async throws {
+    let (daemon, connection) = try await stopBeforeALongAnswerIsRead(.seconds(50))
+    let answer = await connection.receive()
+    #expect(answer.utf8.count > Self.longAnswer && answer.hasSuffix("}"))
+    try await daemon.stopped()
+  }
+
+  @Test func aClientThatNeverReadsDoesNotHoldTheDaemonUp() async throws {
+    let (daemon, connection) = try await stopBeforeALongAnswerIsRead(.milliseconds(50))
+    try await daemon.stopped()
+    #expect(await connection.receive().utf8.count < Self.longAnswer)
   }
 
   @Test func manySwapsUnderLoadFailNoRequest() async throws {

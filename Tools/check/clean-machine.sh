@@ -61,6 +61,7 @@ fi
 cp -a "$bare" "$place/root"
 cp /etc/resolv.conf "$place/root/etc/resolv.conf"
 echo "deb $mirror bookworm main" >"$place/root/etc/apt/sources.list"
+echo "127.0.0.1 localhost $(uname -n)" >"$place/root/etc/hosts"
 [ -z "$gitconfig" ] || install -m 644 "$gitconfig" "$place/root/etc/gitconfig"
 git clone --quiet --no-local "$source_tree" "$place/root/clone"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every path that a document names exists: relative links, and words in back ticks that begin with a folder or file of
-the project (`Sources/Models/VAE.swift`, `docs/*.md`). Each row of a 'where do I find' table names at least one."""
+the project (`Sources/Models/VAE.swift`, `docs/*.md`). Each row of a 'where do I find' table names at least one. Each
+package that the manifest depends on has its paragraph in CONTRIBUTING.md."""
 
 import pathlib
 import re
@@ -59,6 +60,14 @@ def find_table_faults(text: str, names: set[str]) -> list[str]:
             if not any(True for _ in mentioned_paths(row, names))]
 
 
+def dependency_faults(top: pathlib.Path) -> list[str]:
+    manifest, guide = top / "Package.swift", top / "CONTRIBUTING.md"
+    packages = re.findall(r'\.package\(url: "[^"]*/([\w.-]+?)(?:\.git)?"', manifest.read_text(encoding="utf-8"))
+    text = guide.read_text(encoding="utf-8") if guide.exists() else ""
+    return [f"CONTRIBUTING.md: no paragraph says why '{package}' is needed; begin one with **{package}**"
+            for package in packages if f"**{package}**" not in text]
+
+
 def faults(top: pathlib.Path) -> list[str]:
     names = {p.relative_to(top).parts[0] for p in common.files(top)} | {
         "Sources", "Tests", "Tools", "Benchmarks", "docs", "units", "models", "concepts", "models-manifest"}
@@ -72,7 +81,7 @@ def faults(top: pathlib.Path) -> list[str]:
         found += [f"{name}:{fault}" for fault in link_faults(path, text) + missing + find_table_faults(text, names)]
     if not FIND_TABLE.search((top / "docs/architecture.md").read_text(encoding="utf-8")):
         found.append("docs/architecture.md: has no section 'Where do I find'")
-    return found
+    return found + dependency_faults(top)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def package(top: pathlib.Path) -> tuple[dict[str, set[str]], dict[str, set[str]]
         dump = subprocess.run(command, check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
     imports, outside = {}, {}
     for target in json.loads(dump)["targets"]:
-        if target["type"] == "test":
+        if target["type"] == "test" or (target.get("path") or "").startswith("Tests/"):
             continue
         imports[target["name"]] = {d["byName"][0] for d in target["dependencies"] if "byName" in d}
         outside[target["name"]] = {d["product"][0] for d in target["dependencies"] if "product" in d}

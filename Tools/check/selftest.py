@@ -80,6 +80,8 @@ FAULTS = [
     ("docs.py", "README.md", "`Sources/Gone/*.swift`\n", "names 'Sources/Gone/*.swift'"),
     ("docs.py", "docs/architecture.md", ARCHITECTURE.replace("`Sources/Base/Base.swift`", "there"), "names no path"),
     ("docs.py", "docs/architecture.md", "# Nothing\n", "has no section"),
+    ("docs.py", "Package.swift", PACKAGE + '// .package(url: "https://example.org/unexplained", from: "1.0.0")\n',
+     "why 'unexplained' is needed"),
     ("habits.py", "README.md", f"see {HARD_PATH}\n", "machine path"),
     ("habits.py", "Sources/Base/Base.swift", "let x = try! f()\n", "forced try"),
     ("habits.py", "Sources/Base/Base.swift", "func f() { print(1) }\n", "output from library code"),

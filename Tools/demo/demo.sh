@@ -96,21 +96,21 @@ take_up() {
 
 sheet() {
   Tools/demo/contact-sheet.py "$output/sheet.png" "$(given | tr '\n' ' ')" \
-    "$output/before.png $output/before-blue.png $output/before-sketch.png" \
-    "$output/after.png $output/after-blue.png $output/after-sketch.png"
+    "$output/before.png $output/before-green.png $output/before-sketch.png" \
+    "$output/after.png $output/after-green.png $output/after-sketch.png"
 }
 
 build
 start_daemon
 say before "pictures of the initializer word"
 draw "a photo of a $word" before.png
-draw "a photo of a $word on a blue background" before-blue.png
+draw "a photo of a $word on a green background" before-green.png
 draw "a sketch of a $word" before-sketch.png
 learn
 take_up
 say after "pictures of the new word"
 draw "a photo of a $token" after.png
-draw "a photo of a $token on a blue background" after-blue.png
+draw "a photo of a $token on a green background" after-green.png
 draw "a sketch of a $token" after-sketch.png
 sheet
 say done "$output/sheet.png: the pictures given (top), '$word' (middle), '$token' (bottom)"

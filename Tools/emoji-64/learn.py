@@ -1,7 +1,8 @@
 """Textual Inversion in PyTorch on an exported folder: are the concept sets learnable, and with which step size?
 
 The reference for the project's own trainer: frozen networks, one new token embedding, timesteps 500...899,
-captions from the object templates. `--mode directional` keeps the norm fixed and steps along the sphere, `--mode plain` is Adam.
+captions from the object templates. `--mode directional` keeps the norm fixed and steps along the sphere, `--mode plain`
+is Adam.
 """
 import argparse
 import json
@@ -51,8 +52,8 @@ def mean_norm(pipe):
     return pipe.text_encoder.get_input_embeddings().weight[ids].norm(dim=-1).mean().item()
 
 
-def learn(pipe, latents, initializer, steps=200, lr=0.02, batch=4, mode="directional", seed=0, kappa=1e-4):
-    """The learned embedding."""
+def learn(pipe, latents, initializer, steps, lr, batch=4, mode="directional", seed=0, kappa=1e-4):
+    """{steps: embedding learned by then} for the asked step counts."""
     draw = torch.Generator().manual_seed(seed)
     texts = Captions(pipe, captions.OBJECT_TEMPLATES)
     start = word_embedding(pipe, initializer)
@@ -60,7 +61,8 @@ def learn(pipe, latents, initializer, steps=200, lr=0.02, batch=4, mode="directi
     v = (start / start.norm() * (norm if mode == "directional" else start.norm())).clone().requires_grad_()
     prior = start / start.norm()
     adam = torch.optim.AdamW([v], lr=lr, weight_decay=0.0)
-    for _ in range(steps):
+    out = {}
+    for step in range(1, max(steps) + 1):
         index = torch.randint(0, len(latents), (batch,), generator=draw)
         caption = torch.randint(0, len(captions.OBJECT_TEMPLATES), (batch,), generator=draw)
         t = torch.randint(*WINDOW, (batch,), generator=draw)
@@ -72,18 +74,25 @@ def learn(pipe, latents, initializer, steps=200, lr=0.02, batch=4, mode="directi
         if mode == "plain":
             v.grad = gradient
             adam.step()
-            continue
-        with torch.no_grad():
-            unit = v / v.norm()
-            gradient = gradient - kappa * prior
-            gradient -= (gradient @ unit) * unit
-            unit = unit - lr * gradient / (gradient.norm() + 1e-12)
-            v.copy_(unit / unit.norm() * norm)
-    return v.detach()
+        else:
+            directional_step(v, gradient, prior, norm, lr, kappa)
+        if step in steps:
+            out[step] = v.detach().clone()
+    return out
 
 
 @torch.no_grad()
-def loss_with(pipe, latents, embedding, draws=48, seed=9):
+def directional_step(v, gradient, prior, norm, lr, kappa):
+    """Directional Textual Inversion: a step of fixed length along the sphere of the mean vocabulary norm."""
+    unit = v / v.norm()
+    gradient = gradient - kappa * prior
+    gradient -= (gradient @ unit) * unit
+    unit = unit - lr * gradient / (gradient.norm() + 1e-12)
+    v.copy_(unit / unit.norm() * norm)
+
+
+@torch.no_grad()
+def loss_with(pipe, latents, embedding, draws=32, seed=9):
     """Held-out loss with 'a photo of a <word>', fixed noise and timesteps: comparable between embeddings."""
     draw = torch.Generator().manual_seed(seed)
     x = latents.repeat_interleave(draws, 0)
@@ -101,7 +110,7 @@ def main():
     p.add_argument("--only", nargs="*")
     p.add_argument("--mode", nargs="+", default=["directional"])
     p.add_argument("--lr", type=float, nargs="+", default=[0.05])
-    p.add_argument("--steps", type=int, nargs="+", default=[200])
+    p.add_argument("--steps", type=int, nargs="+", default=[100])
     p.add_argument("--batch", type=int, default=4)
     p.add_argument("--sheet")
     p.add_argument("--save", help="torch file of the learned embeddings")
@@ -116,9 +125,9 @@ def main():
     initial = {n: loss_with(pipe, test[n], word_embedding(pipe, concepts.CONCEPTS[n][1])) for n in names}
     for mode in args.mode:
         for lr in args.lr:
+            runs = {n: learn(pipe, train[n], concepts.CONCEPTS[n][1], args.steps, lr, args.batch, mode) for n in names}
             for steps in args.steps:
-                learned = {n: learn(pipe, train[n], concepts.CONCEPTS[n][1], steps, lr, args.batch, mode)
-                           for n in names}
+                learned = {n: runs[n][steps] for n in names}
                 report(pipe, names, learned, test, initial, f"{mode} lr {lr} steps {steps}")
     if args.sheet:
         write_sheet(pipe, names, learned, base, args.sheet)

@@ -6,7 +6,8 @@ queries. After it, hidden states hold shape, colours, background and style in a 
 
 Two things make the token space smooth, so that Textual Inversion finds new words in it: anonymous tokens (one for
 every object of the font that has no caption name; the encoder must carry far more shapes than there are names) and
-mixed tokens (an interpolation of two names must give the interpolation of the two pictures), besides noise on all token embeddings.
+mixed tokens (an interpolation of two names must give the interpolation of the two pictures), besides noise on all token
+embeddings.
 """
 import argparse
 

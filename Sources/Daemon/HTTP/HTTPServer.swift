@@ -20,7 +20,7 @@ final class HTTPServer: Sendable {
     var idleTimeout = TimeAmount.seconds(60)
   }
 
-  private let listener: NIOAsyncChannel<HTTP1Channel.Value, Never>
+  private let listener: NIOAsyncChannel<Connection, Never>
   private let child: HTTP1Channel
   private let limits: Limits
   private let logger: Logger
@@ -40,7 +40,7 @@ final class HTTPServer: Sendable {
         try await respond(with: responder, to: request, writer: writer, channel: channel, log: log)
       },
       configuration: HTTP1Channel.Configuration(
-        additionalChannelHandlers: [ProtocolErrorHandler()], idleTimeout: limits.idleTimeout,
+        additionalChannelHandlers: [DrainHandler(), ProtocolErrorHandler()], idleTimeout: limits.idleTimeout,
         httpDecoderConfiguration: decoder))
     self.child = child
     self.limits = limits
@@ -49,7 +49,7 @@ final class HTTPServer: Sendable {
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .bind(descriptor) { [connections] channel in
         connections.add(channel)
-        return child.setup(channel: channel, logger: logger)
+        return child.setup(channel: channel, logger: logger).map { Connection($0) }
       }
   }
 
@@ -64,7 +64,7 @@ final class HTTPServer: Sendable {
               // Clients beyond the limit wait in the kernel's queue.
               if live >= limits.connections, await group.next() != nil { live -= 1 }
               live += 1
-              group.addTask { await self.child.handle(value: connection, logger: self.logger) }
+              group.addTask { await self.child.handle(value: connection.take(), logger: self.logger) }
             }
           } catch {
             logger.error("accepting connections failed: \(error)")
@@ -81,6 +81,28 @@ final class HTTPServer: Sendable {
 
   /// Closes the connections that are idle now, and the others after the answer that they wait for.
   func closeConnections() { connections.quiesce() }
+
+  /// Closes all connections, also those whose clients do not read their answers.
+  func dropConnections() { connections.close() }
+}
+
+/// An accepted connection on its way to the task that serves it. NIO insists that each is closed in its own way, also
+/// one that the daemon, stopping, no longer serves.
+private final class Connection: Sendable {
+  private let value: HTTP1Channel.Value
+  private let isTaken = Atomic(false)
+
+  init(_ value: HTTP1Channel.Value) { self.value = value }
+
+  func take() -> HTTP1Channel.Value {
+    isTaken.store(true, ordering: .relaxed)
+    return value
+  }
+
+  deinit {
+    guard !isTaken.load(ordering: .relaxed) else { return }
+    Task { [value] in try? await value.executeThenClose { _, _ in } }
+  }
 }
 
 /// The connections that are open.
@@ -96,10 +118,14 @@ private final class Connections: Sendable {
   }
 
   func quiesce() {
-    for channel in channels.withLock({ Array($0.values) }) {
-      channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-    }
+    for channel in all { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
   }
+
+  func close() {
+    for channel in all { channel.close(promise: nil) }
+  }
+
+  private var all: [any Channel] { channels.withLock { Array($0.values) } }
 }
 
 /// Answers one request and logs it.

@@ -5,8 +5,8 @@ import NIOHTTP1
 import NIOHTTPTypes
 import Wire
 
-/// Answers bytes that are no HTTP, or too long a header, as every other error is answered; then hangs up, because nobody
-/// knows where the next request would begin.
+/// Answers bytes that are no HTTP, or too long a header, as every other error is answered; then hangs up, because
+/// nobody knows where the next request would begin.
 final class ProtocolErrorHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = HTTPRequestPart

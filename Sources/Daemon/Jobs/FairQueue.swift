@@ -1,5 +1,5 @@
-/// Waiting jobs of several users: each user's in order, the users in turn, so that one with many jobs cannot make another
-/// wait for all of them.
+/// Waiting jobs of several users: each user's in order, the users in turn, so that one with many jobs cannot make
+/// another wait for all of them.
 package struct FairQueue<Element> {
   /// Numbers of elements that may wait.
   let limitPerOwner: Int

@@ -5,8 +5,8 @@ import Images
 import Synchronization
 import Wire
 
-/// One order from its arrival to its end. It carries its snapshot of the embeddings, so that nothing that happens to the
-/// store meanwhile changes its pictures.
+/// One order from its arrival to its end. It carries its snapshot of the embeddings, so that nothing that happens to
+/// the store meanwhile changes its pictures.
 public final class Job: Sendable {
   public let id: String
   let order: Order

@@ -14,16 +14,11 @@ public struct ListeningSocket: ~Copyable {
   public let descriptor: CInt
   private let origin: Origin
 
-  private init(descriptor: CInt, origin: Origin) {
-    self.descriptor = descriptor
-    self.origin = origin
-  }
-
   /// The bytes of a path that the kernel takes, without the final zero.
   public static let pathLimit = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-  /// Takes the socket that the service manager passes (LISTEN_FDS), and removes the variables, so that no child believes
-  /// them.
+  /// Takes the socket that the service manager passes (LISTEN_FDS), and removes the variables, so that no child
+  /// believes them.
   /// - Returns: nil when none was passed.
   /// - Throws: `.invalidArgument` when it is another number of sockets than one, or none of a kind to serve on.
   public static func inherited() throws(InversionError) -> ListeningSocket? {
@@ -133,8 +128,8 @@ public struct ListeningSocket: ~Copyable {
   }
 }
 
-/// A file beside the socket that one daemon holds locked. Without it, two daemons that start at once could both find the
-/// socket of a dead one and each replace the other's.
+/// A file beside the socket that one daemon holds locked. Without it, two daemons that start at once could both find
+/// the socket of a dead one and each replace the other's.
 private enum SocketLock {
   static func acquire(_ socketPath: String) throws(InversionError) -> CInt {
     let path = socketPath + ".lock"

@@ -28,7 +28,8 @@ package struct Signals: Sendable {
     let sources = [(SIGTERM, Signal.stop), (SIGINT, .stop), (SIGHUP, .reload)].map { number, signal in
       Glibc.signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number)
-      source.setEventHandler { continuation.yield(signal) }
+      // Several signals may come as one event.
+      source.setEventHandler { for _ in 0..<source.data { continuation.yield(signal) } }
       source.activate()
       return source
     }

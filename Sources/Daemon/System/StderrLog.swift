@@ -1,8 +1,8 @@
 import Glibc
 import Logging
 
-/// One line a message on standard error: the journal's priority in front where the journal reads it (JOURNAL_STREAM), else
-/// the time; then the message, then `key=value` pairs.
+/// One line a message on standard error: the journal's priority in front where the journal reads it (JOURNAL_STREAM),
+/// else the time; then the message, then `key=value` pairs.
 public struct StderrLog: LogHandler {
   public var logLevel = Logger.Level.info
   public var metadata = Logger.Metadata()

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Gives signs of life only while there is life: on the event loop, and while a job runs, only after its denoiser has made
-/// a step since the last one. A step must therefore take less than half of WatchdogSec.
+/// Gives signs of life only while there is life: on the event loop, and while a job runs, only after its denoiser has
+/// made a step since the last one. A step must therefore take less than half of WatchdogSec.
 struct Watchdog {
   /// Starts it; nothing runs when nobody asks for signs of life.
   static func start(on loop: any EventLoop, interval: Duration?, service: GenerationService) {

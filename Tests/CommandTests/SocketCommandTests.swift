@@ -1,0 +1,108 @@
+import DaemonTestSupport
+import Errors
+import Foundation
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct SocketCommandTests {
+  private func inversion(_ daemon: LiveDaemon, _ arguments: String...) async throws -> Program.Ended {
+    // By the variable, as users set it once.
+    try await Program.run("inversion", arguments, environment: ["INVERSION_SOCKET": daemon.socketPath])
+  }
+
+  @Test func embeddingsAddShowListRemove() async throws {
+    let daemon = try LiveDaemon()
+    let file = daemon.folder.path + "/tabby.safetensors"
+    try Data(embeddingFile(1, name: "<my-cat>")).write(to: URL(filePath: file))
+    let added = try await inversion(daemon, "embeddings", "add", file)
+    #expect(added.status == 0 && added.output.hasPrefix("name        <my-cat>\nalias       tabby\n"))
+    let list = try await inversion(daemon, "embeddings", "list")
+    let rows = list.output.split(separator: "\n").map { $0.split(separator: " ") }
+    #expect(rows.map(\.first) == ["NAME", "<my-cat>"] && rows[1].last == "tabby.safetensors")
+    let json = try await inversion(daemon, "embeddings", "show", "my-cat", "--format", "json")
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+    #expect(object["name"] as? String == "<my-cat>" && object["width"] as? Int == 4)
+    let removed = try await inversion(daemon, "embeddings", "remove", "<my-cat>")
+    #expect(removed.status == 0 && removed.output == "removed  <my-cat>\n")
+    let again = try await inversion(daemon, "embeddings", "remove", "<my-cat>")
+    #expect(again.status == 66 && again.output.isEmpty)
+    #expect(again.errors.hasPrefix("inversion: '<my-cat>': no such embedding"))
+  }
+
+  @Test func badEmbeddingFilesAreRefusedAndNothingChanges() async throws {
+    let daemon = try LiveDaemon()
+    let file = daemon.folder.path + "/x.safetensors"
+    let cases: [([UInt8], Int32, String)] = [
+      (
+        try embeddingFile(0.1, name: "<w>", width: 768), 65,
+        "768 wide: made for SD 1.x (CLIP ViT-L); this model needs 4"
+      ),
+      (Array(try embeddingFile(1, name: "<w>").dropLast(3)), 65, "truncated"), (Array("garbage".utf8), 65, "too short"),
+      (try embeddingFile(.nan, name: "<w>"), 65, "not finite"),
+    ]
+    for (bytes, status, message) in cases {
+      try Data(bytes).write(to: URL(filePath: file))
+      let ended = try await inversion(daemon, "embeddings", "add", file)
+      #expect(ended.status == status && ended.output.isEmpty)
+      #expect(ended.errors.contains(message) && ended.errors.split(separator: "\n").count == 1, "\(ended.errors)")
+    }
+    let missing = try await inversion(daemon, "embeddings", "add", "/nonexistent.safetensors")
+    #expect(missing.status == 66)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.embeddingsFolder).isEmpty)
+  }
+
+  @Test func rejectedFilesAreListedOnStandardError() async throws {
+    let daemon = try LiveDaemon()
+    try Data("garbage".utf8).write(to: URL(filePath: daemon.embeddingsFolder + "/bad.safetensors"))
+    _ = try await daemon.client.rescan()
+    let list = try await inversion(daemon, "embeddings", "list")
+    #expect(list.status == 0 && list.output.split(separator: "\n").count == 1)
+    #expect(list.errors.hasPrefix("rejected: 'bad.safetensors': "))
+  }
+
+  @Test func status() async throws {
+    let daemon = try LiveDaemon()
+    let table = try await inversion(daemon, "status")
+    #expect(table.status == 0 && table.output.contains("pid         \(getpid())\n") && table.errors.isEmpty)
+    let json = try await inversion(daemon, "status", "--format", "json")
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+    #expect(object["pid"] as? Int == Int(getpid()))
+  }
+
+  @Test(arguments: [["status"], ["embeddings", "list"], ["generate", "x", "-o", "/tmp/never.png"]])
+  func noDaemonSaysHowToStartOne(command: [String]) async throws {
+    let folder = try TemporaryFolder()
+    let socket = folder.path + "/none"
+    let ended = try await Program.run("inversion", command + ["--socket", socket])
+    #expect(ended.status == InversionError.Code.daemonUnavailable.exitStatus && ended.output.isEmpty)
+    let start = "start one with 'inversiond --model DIR --embeddings DIR --socket \(socket)'"
+    #expect(ended.errors == "inversion: '\(socket)': no daemon there; \(start)\n")
+  }
+
+  @Test func versionsAreTheSame() async throws {
+    let programs = try await [Program.run("inversion", ["--version"]), Program.run("inversiond", ["--version"])]
+    #expect(programs[0].output == programs[1].output && programs[0].output.contains("."))
+  }
+
+  @Test func theDaemonsOwnMistakesAreOneLine() async throws {
+    let folder = try TemporaryFolder()
+    let socket = folder.path + "/s"
+    let cases: [([String], Int32, String)] = [
+      (["--model", "/nonexistent", "--embeddings", folder.path, "--socket", socket], 66, "'/nonexistent'"),
+      (
+        [
+          "--model", folder.path, "--embeddings", folder.path, "--socket", "/tmp/" + String(repeating: "x", count: 120),
+        ], 64,
+        "the kernel takes 1 to 107"
+      ),
+      (["--model", folder.path, "--embeddings", folder.path, "--threads", "0"], 64, "--threads '0'"),
+      (["--model", folder.path, "--embeddings", folder.path, "--socket-mode", "9"], 64, "--socket-mode '9'"),
+      (["--model", folder.path], 64, "--embeddings"),
+    ]
+    for (arguments, status, message) in cases {
+      let ended = try await Program.run("inversiond", arguments)
+      #expect(ended.status == status && ended.output.isEmpty, "\(arguments)")
+      #expect(ended.errors.contains(message) && !ended.errors.contains("OPTIONS:"), "\(ended.errors)")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty, "nothing is left behind")
+  }
+}
