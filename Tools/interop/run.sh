@@ -18,7 +18,10 @@ environment() {
 }
 
 python=${INVERSION_INTEROP_PYTHON:-}
-[ -n "$python" ] || { environment && python=$venv/bin/python; }
+if [ -z "$python" ]; then
+  environment
+  python=$venv/bin/python
+fi
 bin=${INVERSION_BIN:-}
 if [ -z "$bin" ]; then
   Tools/swift.sh swift build --product inversion
