@@ -3,7 +3,7 @@
 # make and nothing else. Needs root, debootstrap and unshare (util-linux). Ends with the status of what failed first.
 #
 #   --swift FOLDER      toolchain, the folder that holds usr/bin (default: the one on PATH); seen read-only inside
-#   --mirror URL        Debian mirror (default http://deb.debian.org/debian)
+#   --mirror URL        Debian mirror (default: the one that this machine's apt uses)
 #   --gitconfig FILE    becomes /etc/gitconfig inside, where packages come from a mirror of one's own
 #   --bind FOLDER       is seen read-only inside at the same path (repeatable)
 #   --base FOLDER       keeps the bare Debian root there for the next run (default: made anew)
@@ -14,7 +14,7 @@ set -euo pipefail
 exec </dev/null
 source_tree=$(cd "$(dirname "$0")/../.." && pwd)
 
-swift=''; mirror=http://deb.debian.org/debian; gitconfig=''; base=''; keep=no; user=root; binds=()
+swift=''; mirror=''; gitconfig=''; base=''; keep=no; user=root; binds=()
 while [ $# -gt 0 ]; do
   case $1 in
     --swift) swift=$2; shift 2 ;;
@@ -35,6 +35,10 @@ commands=("$@")
 for tool in debootstrap unshare git; do
   command -v "$tool" >/dev/null || { echo "clean-machine: '$tool' is missing; apt-get install $tool" >&2; exit 69; }
 done
+if [ -z "$mirror" ]; then
+  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+  [ -n "$mirror" ] || { echo "clean-machine: apt knows no mirror; give --mirror" >&2; exit 69; }
+fi
 if [ -z "$swift" ]; then
   swift=$(readlink -f "$(command -v swift)") || { echo 'clean-machine: no swift on PATH; give --swift' >&2; exit 69; }
   swift=${swift%/usr/bin/*}
