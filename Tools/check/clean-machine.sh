@@ -36,7 +36,7 @@ for tool in debootstrap unshare git; do
   command -v "$tool" >/dev/null || { echo "clean-machine: '$tool' is missing; apt-get install $tool" >&2; exit 69; }
 done
 if [ -z "$mirror" ]; then
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v -m 1 -e '-security')
   [ -n "$mirror" ] || { echo "clean-machine: apt knows no mirror; give --mirror" >&2; exit 69; }
 fi
 if [ -z "$swift" ]; then
