@@ -11,9 +11,8 @@ struct UnixHTTP {
   private typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, SendableRequestPart>
 
   /// Sends a request and hands out the body of a successful answer as it comes.
-  /// - Throws: `.daemonUnavailable`; `.invalidArgument` for a path that no socket can have; the daemon's own error for
-  /// an
-  ///   answer that is none of success; `.cancelled` when the task is; what `receive` throws.
+  /// - Throws: `.daemonUnavailable`; `.invalidArgument` for a path that no socket can have; the daemon's own error
+  ///   for an answer that is none of success; `.cancelled` when the task is; what `receive` throws.
   func exchange(
     method: HTTPMethod, uri: String, headers: [String: String], body: [UInt8],
     receive: ([UInt8]) throws(InversionError) -> Void
