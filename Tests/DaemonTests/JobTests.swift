@@ -196,7 +196,7 @@ import Wire
   }
 
   @Test func halfRequestsAndSilentClientsAreHungUpOn() async throws {
-    let daemon = try LiveDaemon(FastMaker()) { $0.idleTimeout = .milliseconds(50) }
+    let daemon = try LiveDaemon(FastMaker()) { $0.idleTimeout = .milliseconds(500) }
     for text in ["", "GET /healthz HT", "POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"pro"] {
       let connection = try #require(RawConnection(daemon.socketPath))
       await connection.send(text)

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 import Wire
 
-/// The daemon as a process: socket, signals, service manager. Its model is fast; a step takes 5 ms.
+/// The daemon as a process: socket, signals, service manager. Its model is fast; a step takes 20 ms.
 @Suite(.timeLimit(.minutes(1))) struct ProcessTests {
   private let folder: TemporaryFolder
   private var socket: String { folder.path + "/s" }

@@ -11,7 +11,7 @@ if arguments.count > 3, let seconds = Double(arguments[3]) { configuration.drain
 let logger = Logger(label: "inversiond-for-tests") { _ in StderrLog() }
 do {
   // Steps take a while, so that a test can act while a job runs.
-  let gate = StepGate.timed(milliseconds: 5)
+  let gate = StepGate.timed(milliseconds: 20)
   try await Daemon(configuration, logger: logger).run { FastMaker(gate: gate) }
 } catch let error as InversionError {
   FileHandle.standardError.write(Data("error: \(error)\n".utf8))
