@@ -15,21 +15,23 @@ struct WeightScope {
   let dtype: DType
   let names: WeightNames
   let plan: PrecisionPlan
-  private let pool = BufferPool()
+  private let pool: BufferPool
 
   init(
     _ weights: WeightSet, dtype: DType, path: String = "", names: WeightNames = WeightNames(),
-    plan: PrecisionPlan = .full
+    plan: PrecisionPlan = .full, pool: BufferPool = BufferPool(keepsFreed: false)
   ) {
     self.weights = weights
     self.path = path
     self.dtype = dtype
     self.names = names
     self.plan = plan
+    self.pool = pool
   }
 
   subscript(part: String) -> WeightScope {
-    WeightScope(weights, dtype: dtype, path: path.isEmpty ? part : "\(path).\(part)", names: names, plan: plan)
+    WeightScope(
+      weights, dtype: dtype, path: path.isEmpty ? part : "\(path).\(part)", names: names, plan: plan, pool: pool)
   }
 
   subscript(index: Int) -> WeightScope { self["\(index)"] }

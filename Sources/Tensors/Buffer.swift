@@ -31,8 +31,11 @@ public final class BufferPool: Sendable {
     var peakBytes = 0
   }
   private let state = Mutex(State())
+  private let keepsFreed: Bool
 
-  public init() {}
+  /// - Parameter keepsFreed: whether freed blocks wait for the next of their size. Not where what is made once lives as
+  ///   long as the pool, as weights do: the temporaries of making it would stay too.
+  public init(keepsFreed: Bool = true) { self.keepsFreed = keepsFreed }
 
   deinit { dropFree() }
 
@@ -51,6 +54,9 @@ public final class BufferPool: Sendable {
   /// Bytes in use now, and the most that were in use at once.
   public var usage: (live: Int, peak: Int) { state.withLock { ($0.liveBytes, $0.peakBytes) } }
 
+  /// Bytes that are freed and wait for the next of their size.
+  public var keptBytes: Int { state.withLock { $0.free.reduce(0) { $0 + $1.key * $1.value.count } } }
+
   /// Returns the kept blocks to the system.
   public func dropFree() {
     state.withLock { state in
@@ -61,10 +67,12 @@ public final class BufferPool: Sendable {
 
   fileprivate func giveBack(_ pointer: UnsafeMutableRawPointer, byteCount: Int) {
     let block = Block(pointer: pointer)
+    let keepsFreed = keepsFreed
     state.withLock { state in
       state.liveBytes -= byteCount
-      state.free[byteCount, default: []].append(block)
+      if keepsFreed { state.free[byteCount, default: []].append(block) }
     }
+    if !keepsFreed { pointer.deallocate() }
   }
 
   static func roundedUp(_ byteCount: Int) -> Int {

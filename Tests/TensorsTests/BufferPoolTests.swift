@@ -18,6 +18,16 @@ import Testing
     #expect(UInt(bitPattern: buffer.pointer) % 64 == 0)
   }
 
+  /// Nothing is kept: a pool of weights must not hold the temporaries of their making.
+  @Test func canGiveBackAtOnce() {
+    for (keepsFreed, kept) in [(true, 4096), (false, 0)] {
+      let pool = BufferPool(keepsFreed: keepsFreed)
+      let living = pool.allocate(byteCount: 1024)
+      do { _ = pool.allocate(byteCount: 4096) }
+      #expect(pool.usage.live == living.byteCount && pool.keptBytes == kept)
+    }
+  }
+
   @Test func countsLiveAndPeak() {
     let pool = BufferPool()
     do {
