@@ -30,7 +30,11 @@ public final class Tape {
 
   /// A constant from f32 elements.
   public func constant(_ shape: [Int], _ elements: [Float]) -> Activation {
-    filled(allocate(shape), with: elements.map(Double.init))
+    guard dtype == .f32 else { return filled(allocate(shape), with: elements.map(Double.init)) }
+    let constant = allocate(shape)
+    precondition(elements.count == constant.count)
+    constant.pointer.copyMemory(from: elements, byteCount: elements.count * 4)
+    return constant
   }
 
   /// A leaf whose gradient is wanted.
