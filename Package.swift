@@ -104,10 +104,11 @@ let package = Package(
     .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),
     .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], resources: [.copy("Golden")]),
     .testTarget(name: "OpsTests", dependencies: ["Kernels", "Ops", "Tensors"]),
-    .testTarget(name: "FormatsTests", dependencies: ["Formats"], resources: [.copy("Samples")]),
-    .testTarget(name: "ImagesTests", dependencies: ["Images"], resources: [.copy("Samples")]),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"], resources: [.copy("Samples")]),
+    .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], resources: [.copy("Samples")]),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Formats", "Kernels", "Models", "Ops"], resources: [.copy("Golden")]),
+      name: "ModelsTests", dependencies: ["Errors", "Formats", "Kernels", "Models", "Ops", "Tensors"],
+      resources: [.copy("Golden")]),
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
     .testTarget(
@@ -128,6 +129,8 @@ let package = Package(
       dependencies: [
         "Client", "DaemonTestSupport", "Embeddings", "Errors", "Images", "Wire", "inversion", "inversiond",
       ]),
+    // What the tests of several targets share.
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
     // A daemon with a model that is fast and makes the same picture everywhere: in process, and as a program.
     .target(
       name: "DaemonTestSupport",

@@ -1,5 +1,6 @@
 import Errors
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Formats

@@ -1,6 +1,7 @@
 import Errors
 import Glibc
 import Images
+import TestSupport
 import Testing
 
 struct PictureSample: Decodable, Sendable, CustomTestStringConvertible {
