@@ -98,7 +98,8 @@ let package = Package(
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "KernelsTests", dependencies: ["CKernels", "Kernels"], exclude: ["Arm64"]),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["CKernels", "Kernels", "Tensors", "TestSupport"], exclude: ["Arm64"]),
     .testTarget(name: "ZlibTests", dependencies: ["Zlib"]),
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),

@@ -15,9 +15,10 @@ public enum Parallel {
     set { threadCount.store(newValue, ordering: .relaxed) }
   }
 
-  /// Calls `body` for every piece in `0..<count`, each once, in any order, and returns when all are done.
-  public static func forEach(_ count: Int, _ body: (Int) -> Void) {
-    let workers = min(threads, count)
+  /// Calls `body` for every piece in `0..<count`, each once, in any order, and returns when all are done. `alone`: on
+  /// the calling thread, for work that is smaller than the start of a thread.
+  public static func forEach(_ count: Int, alone: Bool = false, _ body: (Int) -> Void) {
+    let workers = alone ? 1 : min(threads, count)
     guard workers > 1 else {
       for piece in 0..<count { body(piece) }
       return

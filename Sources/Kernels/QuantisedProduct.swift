@@ -3,16 +3,7 @@ import Tensors
 
 /// The best int8 microkernel of this machine under the cap of `INVERSION_ISA`.
 // Unsafe: a name and a function pointer, constant for the life of the process.
-nonisolated(unsafe) private let kernel: UnsafePointer<inv_qd8_qc8w_gemm> = {
-  var index = 0
-  while let candidate = inv_qd8_qc8w_gemm_at(index) {
-    let name = String(cString: candidate.pointee.name)
-    let needs: InstructionSet = name.contains("avx512") ? .avx512 : name.contains("avx") ? .avx2 : .scalar
-    if needs.rawValue <= activeInstructionSet.rawValue || name.contains("neon") { return candidate }
-    index += 1
-  }
-  preconditionFailure("the scalar microkernel runs everywhere")
-}()
+nonisolated(unsafe) private let kernel = firstAllowed(inv_qd8_qc8w_gemm_at) { $0.isa }
 
 /// The name of the int8 microkernel in use.
 public var int8KernelName: String { String(cString: kernel.pointee.name) }

@@ -6,11 +6,18 @@
 /// The widest run of channels that one call of group_norm may cover.
 #define INV_GROUP_NORM_CHANNELS 4096
 
-/// Instruction sets with kernels of their own, worst first.
-enum inv_isa { INV_ISA_SCALAR = 0, INV_ISA_AVX2 = 1, INV_ISA_AVX512 = 2 };
+/// Instruction sets with kernels of their own.
+enum inv_isa {
+#define INV_ISA(name) INV_ISA_##name,
+#include "isas.inc"
+#undef INV_ISA
+};
 
-/// The best instruction set of this machine.
-enum inv_isa inv_isa_detect(void);
+/// The name of an instruction set by its value, or NULL past the last.
+const char *_Nullable inv_isa_name(size_t isa);
+
+/// Whether this machine has all that kernels of an instruction set need.
+int inv_isa_runs_here(enum inv_isa isa);
 
 /// Processors that this process may run on.
 int inv_processor_count(void);

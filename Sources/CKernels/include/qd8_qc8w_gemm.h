@@ -48,6 +48,7 @@ typedef void (*inv_qd8_qc8w_gemm_ukernel)(const struct inv_qd8_tile *_Nonnull ti
 /// A microkernel and the machine it needs.
 struct inv_qd8_qc8w_gemm {
   const char *_Nonnull name;
+  enum inv_isa isa;
   inv_qd8_qc8w_gemm_ukernel _Nonnull run;
   size_t mr;
 };
