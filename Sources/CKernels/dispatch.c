@@ -81,8 +81,8 @@ const struct inv_kernels *inv_kernels_f64(void) { return &inv_f64_table__scalar;
 
 const struct inv_quantise_kernels *inv_quantise_kernels_at(enum inv_isa isa) {
 #if defined(__x86_64__)
-  if (isa >= INV_ISA_AVX512) return &inv_quantise_table__avx512;
-  if (isa >= INV_ISA_AVX2) return &inv_quantise_table__avx2;
+  if (isa >= INV_ISA_avx512) return &inv_quantise_table__avx512;
+  if (isa >= INV_ISA_avx2) return &inv_quantise_table__avx2;
 #endif
   return &inv_quantise_table__scalar;
 }

@@ -1,5 +1,6 @@
 import Errors
 import Formats
+import Kernels
 import Ops
 import Tensors
 
@@ -20,6 +21,7 @@ public struct UNet2DConditionModel: Sendable {
   let upBlocks: [UpBlock]
   let convNormOut: NormParameters
   let convOut: Conv2d
+  let attentionPrecision: AttentionPrecision
   /// How many cross-attentions ask for context.
   public let crossAttentionCount: Int
 
@@ -50,6 +52,7 @@ public struct UNet2DConditionModel: Sendable {
     self.upBlocks = upBlocks
     convNormOut = try scope["conv_norm_out"].norm(widths[0], eps: config.normEps)
     convOut = try scope["conv_out"].conv2d(widths[0], config.outChannels)
+    attentionPrecision = plan == .full ? .f32 : .bf16
     crossAttentionCount = builder.crossAttentions
   }
 
@@ -65,6 +68,7 @@ public struct UNet2DConditionModel: Sendable {
   ) -> Activation {
     precondition(timesteps.count == latents.batch)
     precondition(latents.shape[1] % sizeMultiple == 0 && latents.shape[2] % sizeMultiple == 0)
+    tape.attentionPrecision = attentionPrecision
     let timeVector = tape.silu(timeEmbedding(timesteps, on: tape))  // (B, T)
     var h = tape.conv2d(latents, convIn)
     tape.observe("conv_in", h)

@@ -35,7 +35,7 @@ import Testing
           (0..<rows * depth).map { _ in extreme ? Float(-1) : Float.random(in: -3...3, using: &numbers) })
         let q = GuardedBuffer(byteCount: rows * padded)
         var rowScales = [inv_qd8_row](repeating: inv_qd8_row(), count: rows)
-        inv_quantise_kernels_at(INV_ISA_SCALAR).pointee.quantise_rows(
+        inv_quantise_kernels_at(INV_ISA_scalar).pointee.quantise_rows(
           rows, depth, x.pointer.assumingMemoryBound(to: Float.self), padded,
           q.pointer.assumingMemoryBound(to: Int8.self), &rowScales)
         let w = (0..<columns * depth).map { _ in extreme ? Int8(-128) : Int8.random(in: -127...127, using: &numbers) }
@@ -149,10 +149,10 @@ import Testing
     let x: [Float] = [0, 1, -2, 0.5, 2, -0.25, 1e-9, 1.5]
     var q = [Int8](repeating: 99, count: 12)
     var scales = [inv_qd8_row()]
-    inv_quantise_kernels_at(INV_ISA_SCALAR).pointee.quantise_rows(1, x.count, x, 12, &q, &scales)
+    inv_quantise_kernels_at(INV_ISA_scalar).pointee.quantise_rows(1, x.count, x, 12, &q, &scales)
     #expect(q == [0, 64, -127, 32, 127, -16, 0, 95, 0, 0, 0, 0])
     #expect(scales[0].scale == 2 / 127 && scales[0].sum == q.reduce(0) { $0 + Int32($1) })
-    inv_quantise_kernels_at(INV_ISA_SCALAR).pointee.quantise_rows(1, 4, [0, 0, 0, 0], 4, &q, &scales)
+    inv_quantise_kernels_at(INV_ISA_scalar).pointee.quantise_rows(1, 4, [0, 0, 0, 0], 4, &q, &scales)
     #expect(scales[0].scale == 0 && scales[0].sum == 0)
   }
 
