@@ -58,6 +58,7 @@ let package = Package(
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
+    .target(name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Tensors"]),
     .target(
       name: "Training",
       dependencies: ["Embeddings", "Errors", "Files", "Formats", "Images", "Models", "Ops", "Schedules", "Tensors"]),
@@ -83,7 +84,7 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Files", "Images", "Models", "Training", "Wire",
+        "Client", "Embeddings", "Errors", "Files", "Images", "Import", "Models", "Training", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -110,6 +111,7 @@ let package = Package(
     .testTarget(
       name: "ModelsTests", dependencies: ["Errors", "Formats", "Kernels", "Models", "Ops", "Tensors"],
       resources: [.copy("Golden")]),
+    .testTarget(name: "ImportTests", dependencies: ["Errors", "Formats", "Import", "Kernels", "Models", "Ops"]),
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
     .testTarget(

@@ -16,8 +16,12 @@ public struct PackedWeight: @unchecked Sendable {
   public let outputs: Int
   public let kernel: Int
   public let inputs: Int
-  private let panels: Buffer
-  private let columnScales: Buffer
+  /// (panels, taps, depth / 4, 32, 4) bytes, in a buffer or in a file's mapping: what streaming reads ahead and drops.
+  public let panels: UnsafeRawBufferPointer
+  /// (outputs)
+  public let columnScales: UnsafeBufferPointer<Float>
+  /// Keeps the memory of both alive.
+  private let owner: AnyObject
   /// What a window sees outside a picture.
   private let zeros: Buffer
   private let panelStride: Int
@@ -29,16 +33,20 @@ public struct PackedWeight: @unchecked Sendable {
     kernel = weight.shape.count == 4 ? weight.shape[1] : 1
     inputs = weight.shape[weight.shape.count - 1]
     let taps = kernel * kernel
-    let depth = (inputs + 3) / 4 * 4
+    let shape = Self.panelShape(outputs: outputs, kernel: kernel, inputs: inputs)
+    panelStride = shape.dropFirst().reduce(1, *)
     let width = Self.panelWidth
-    panelStride = taps * depth * width
-    panels = pool.allocate(byteCount: (outputs + width - 1) / width * panelStride)
-    columnScales = pool.allocate(byteCount: outputs * 4)
-    zeros = pool.allocate(byteCount: depth)
-    zeros.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: depth)
+    let depth = panelStride / taps / width
+    // The scales stand behind the panels, whose size is a multiple of theirs.
+    let panelBytes = shape[0] * panelStride
+    let memory = pool.allocate(byteCount: panelBytes + outputs * 4)
+    zeros = Self.zeros(depth, pool)
+    owner = memory
 
     let source = weight.pointer.assumingMemoryBound(to: Float.self)
-    let scales = columnScales.pointer.assumingMemoryBound(to: Float.self)
+    let scales = (memory.pointer + panelBytes).assumingMemoryBound(to: Float.self)
+    panels = UnsafeRawBufferPointer(start: memory.pointer, count: panelBytes)
+    columnScales = UnsafeBufferPointer(start: scales, count: outputs)
     for output in 0..<outputs {
       let row = UnsafeBufferPointer(start: source + output * taps * inputs, count: taps * inputs)
       scales[output] = row.reduce(0) { max($0, abs($1)) } / 127
@@ -52,9 +60,43 @@ public struct PackedWeight: @unchecked Sendable {
           tapWeights[output * inputs + input] = Int8(value.rounded(.toNearestOrEven))
         }
       }
-      let start = panels.pointer + tap * depth * width
+      let start = memory.pointer + tap * depth * width
       inv_qc8w_pack(outputs, inputs, tapWeights, panelStride, start.assumingMemoryBound(to: UInt8.self))
     }
+  }
+
+  /// Weights that were packed before, as they are mapped; nothing is copied or touched.
+  /// - Parameters:
+  ///   - panels: as many bytes as `panelShape` says, at a multiple of 64.
+  ///   - scales: f32 (outputs).
+  ///   - owner: keeps both alive.
+  public init(
+    panels: UnsafeRawBufferPointer, scales: UnsafeRawPointer, outputs: Int, kernel: Int, inputs: Int, owner: AnyObject,
+    pool: BufferPool
+  ) {
+    let shape = Self.panelShape(outputs: outputs, kernel: kernel, inputs: inputs)
+    precondition(panels.count == shape.reduce(1, *) && UInt(bitPattern: panels.baseAddress) % 64 == 0)
+    (self.outputs, self.kernel, self.inputs) = (outputs, kernel, inputs)
+    self.panels = panels
+    self.owner = owner
+    columnScales = UnsafeBufferPointer(start: scales.assumingMemoryBound(to: Float.self), count: outputs)
+    panelStride = shape.dropFirst().reduce(1, *)
+    zeros = Self.zeros(shape[2] * shape[4], pool)
+  }
+
+  /// The name of this packing in model packages: 32 columns a panel, 4 elements of depth together, bytes offset by 128.
+  public static let packing = "qc8w-32c4-u8"
+
+  /// Dimensions of the panels: (panels, taps, depth / 4, 32, 4).
+  public static func panelShape(outputs: Int, kernel: Int, inputs: Int) -> [Int] {
+    let (width, group) = (Int(INV_QC8W_NR), Int(INV_QC8W_KR))
+    return [(outputs + width - 1) / width, kernel * kernel, (inputs + group - 1) / group, width, group]
+  }
+
+  private static func zeros(_ count: Int, _ pool: BufferPool) -> Buffer {
+    let zeros = pool.allocate(byteCount: count)
+    zeros.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+    return zeros
   }
 
   /// What a product does beside multiplying.
@@ -90,11 +132,14 @@ public struct PackedWeight: @unchecked Sendable {
     let positions = window.outHeight * window.outWidth
     let pixels = window.height * window.width / (doubled ? 4 : 1)
     let total = parts[0].rows / pixels * positions
+    guard let panelStart = panels.baseAddress?.assumingMemoryBound(to: UInt8.self),
+      let scaleStart = columnScales.baseAddress
+    else { preconditionFailure("a layer has weights") }
     var product = inv_qd8_product(
       kernel: Kernels.kernel, window: window.c, parts: parts.count, part: (parts[0].c, parts[parts.count - 1].c),
       doubled: doubled ? 1 : 0, zeros: zeros.pointer.assumingMemoryBound(to: Int8.self),
-      panels: panels.pointer.assumingMemoryBound(to: UInt8.self), panel_stride: panelStride, outputs: outputs,
-      column_scales: columnScales.pointer.assumingMemoryBound(to: Float.self),
+      panels: panelStart, panel_stride: panelStride, outputs: outputs,
+      column_scales: scaleStart,
       bias: epilogue.bias?.pointer.assumingMemoryBound(to: Float.self),
       row_vectors: epilogue.rowVectors?.assumingMemoryBound(to: Float.self),
       residual: epilogue.residual?.assumingMemoryBound(to: Float.self), gate: epilogue.gate?.geglu,

@@ -1,6 +1,4 @@
 import Errors
-import Formats
-import Kernels
 import Ops
 import Tensors
 
@@ -21,16 +19,12 @@ public struct UNet2DConditionModel: Sendable {
   let upBlocks: [UpBlock]
   let convNormOut: NormParameters
   let convOut: Conv2d
-  let attentionPrecision: AttentionPrecision
   /// How many cross-attentions ask for context.
   public let crossAttentionCount: Int
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  init(
-    config: UNetConfig, weights: WeightSet, dtype: DType, plan: PrecisionPlan = .full,
-    names: WeightNames = WeightNames()
-  ) throws {
-    let scope = WeightScope(weights, dtype: dtype, names: names, plan: plan)
+  init(config: UNetConfig, layers: any LayerSource) throws {
+    let scope = WeightScope(layers)
     let widths = config.blockOutChannels
     var builder = UNetBuilder(config: config)
     self.config = config
@@ -52,7 +46,6 @@ public struct UNet2DConditionModel: Sendable {
     self.upBlocks = upBlocks
     convNormOut = try scope["conv_norm_out"].norm(widths[0], eps: config.normEps)
     convOut = try scope["conv_out"].conv2d(widths[0], config.outChannels)
-    attentionPrecision = plan == .full ? .f32 : .bf16
     crossAttentionCount = builder.crossAttentions
   }
 
@@ -68,7 +61,6 @@ public struct UNet2DConditionModel: Sendable {
   ) -> Activation {
     precondition(timesteps.count == latents.batch)
     precondition(latents.shape[1] % sizeMultiple == 0 && latents.shape[2] % sizeMultiple == 0)
-    tape.attentionPrecision = attentionPrecision
     let timeVector = tape.silu(timeEmbedding(timesteps, on: tape))  // (B, T)
     var h = tape.conv2d(latents, convIn)
     tape.observe("conv_in", h)

@@ -53,6 +53,11 @@ public struct Linear: Sendable {
 
   public var outputs: Int { weight.outputs }
   public var inputs: Int { weight.inputs }
+
+  /// For an attention whose queries this layer makes: bf16 loses less than int8 queries have lost already.
+  public var attentionPrecision: AttentionPrecision {
+    if case .int8 = weight { .bf16 } else { .f32 }
+  }
 }
 
 extension Tape {

@@ -11,8 +11,6 @@ public final class Tape {
   public let dtype: DType
   public let recording: Bool
   public let pool: BufferPool
-  /// In what attention multiplies where no gradient goes back and the tape does not record.
-  public var attentionPrecision = AttentionPrecision.f32
   /// Called with the output of every named part of a network, under its diffusers path.
   public var observer: ((String, Activation) -> Void)?
 
