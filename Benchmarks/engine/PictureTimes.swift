@@ -23,7 +23,9 @@ struct PictureTimes {
   }
 
   func run() throws {
-    let model = try DiffusionModel(path: path, parts: .decoder, plan: .int8)
+    var plan = ModelPlan.int8
+    plan[.vae] = .int8
+    let model = try DiffusionModel(path: path, parts: .decoder, plan: plan)
     let pool = BufferPool()
     let tape = Tape(recording: false, pool: pool)
     let side = size / model.autoencoder.downsampling

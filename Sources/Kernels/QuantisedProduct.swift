@@ -148,7 +148,7 @@ public struct PackedWeight: @unchecked Sendable {
     let panelCount = (width + Self.panelWidth - 1) / Self.panelWidth
     let tiles = ProductTiles(rows: total, panels: panelCount, operations: total * outputs * inputs * kernel * kernel)
     withUnsafePointer(to: &product) { product in
-      tiles.forEach { inv_qd8_qc8w_product(product, $0.lowerBound, $0.upperBound, $1.lowerBound, $1.upperBound) }
+      tiles.run { inv_qd8_qc8w_product(product, $0.lowerBound, $0.upperBound, $1.lowerBound, $1.upperBound) }
     }
   }
 }
@@ -160,8 +160,8 @@ private struct ProductTiles {
   private let rowPieces: Int
   private let panelPieces: Int
 
-  /// Along the rows where there are many, since then a piece's rows stay in cache; the rest along the panels. Not at all
-  /// where a thread's start would cost more than it saves.
+  /// Along the rows where there are many, since then a piece's rows stay in cache; the rest along the panels. Not at
+  /// all where a thread's start would cost more than it saves.
   init(rows: Int, panels: Int, operations: Int) {
     self.rows = rows
     self.panels = panels
@@ -177,7 +177,7 @@ private struct ProductTiles {
     panelPieces = min(panels, (pieces + rowPieces - 1) / rowPieces)
   }
 
-  func forEach(_ body: (Range<Int>, Range<Int>) -> Void) {
+  func run(_ body: (Range<Int>, Range<Int>) -> Void) {
     // Whole tiles of rows, or nearly: the microkernels take up to 12.
     let step = 12
     let steps = (rows + step - 1) / step

@@ -7,7 +7,9 @@ extension Tape {
   func deferredGroupNorm(_ x: Activation, _ norm: NormParameters, groups: Int) -> Activation {
     let parts = (x.deferred as? ConcatenatedRows).map { [$0.a, $0.b] } ?? [x]
     let moments = parts.map { ChannelStatistics($0) }
-    let affine = parts.map { (x: $0, scale: allocate([$0.batch, $0.channels]), shift: allocate([$0.batch, $0.channels])) }
+    let affine = parts.map {
+      (x: $0, scale: allocate([$0.batch, $0.channels]), shift: allocate([$0.batch, $0.channels]))
+    }
     let perGroup = x.channels / groups
     let gamma = norm.weight.pointer.assumingMemoryBound(to: Float.self)
     let beta = norm.bias.pointer.assumingMemoryBound(to: Float.self)

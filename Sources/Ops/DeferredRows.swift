@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// An op that waits for its reader, so that both become one pass over the rows: the norm before an int8 layer is made in
-/// the row quantiser, a sum after one in its epilogue, and what is put side by side or doubled is never written.
+/// An op that waits for its reader, so that both become one pass over the rows: the norm before an int8 layer is made
+/// in the row quantiser, a sum after one in its epilogue, and what is put side by side or doubled is never written.
 ///
 /// Only on a tape in f32 that does not record. The networks do not see it: they call the same ops either way.
 protocol DeferredRows {

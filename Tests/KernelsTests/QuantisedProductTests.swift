@@ -17,9 +17,12 @@ import Testing
     let panel: GuardedBuffer
     let columnScales: GuardedBuffer
     let bias: GuardedBuffer?
+    /// A vector for each row, and rows that lie as the output does; both or neither.
+    let rowVectors: GuardedBuffer?
+    let residual: GuardedBuffer?
     let expected: [Double]
 
-    init(rows: Int, columns: Int, depths: [Int], hasBias: Bool, extreme: Bool = false) {
+    init(rows: Int, columns: Int, depths: [Int], hasBias: Bool, adds: Bool = false, extreme: Bool = false) {
       var numbers = SystemRandomNumberGenerator()
       self.rows = rows
       self.columns = columns
@@ -50,6 +53,11 @@ import Testing
       self.panel = panel
       self.columnScales = GuardedBuffer(columnScales)
       self.bias = hasBias ? GuardedBuffer(bias) : nil
+      let vectors = (0..<rows * columns).map { Float($0 % 11) / 4 }
+      let stride = stride
+      let residual = (0..<(rows - 1) * stride + columns).map { Float($0 % 13) / 8 }
+      rowVectors = adds ? GuardedBuffer(vectors) : nil
+      self.residual = adds ? GuardedBuffer(residual) : nil
       self.scales = scales
       elements = quantised
       expected = (0..<rows * columns).map { index in
@@ -61,7 +69,8 @@ import Testing
           for k in 0..<depth { dot += Int(q[k]) * Int(weights[segment][column * depth + k]) }
           sum += Double(dot) * Double(scales[segment][row].scale)
         }
-        return sum * Double(columnScales[column]) + (hasBias ? Double(bias[column]) : 0)
+        let added = adds ? Double(vectors[index] + residual[row * stride + column]) : 0
+        return sum * Double(columnScales[column]) + (hasBias ? Double(bias[column]) : 0) + added
       }
     }
 
@@ -83,6 +92,9 @@ import Testing
             scalePointers.append(rowScales + valid)
           }
         }
+        let vectors = (rowVectors?.pointer.assumingMemoryBound(to: Float.self)).map { start in
+          (0..<kernel.mr).map { UnsafePointer(start + (first + min($0, count - 1)) * columns) }
+        }
         depths.withUnsafeBufferPointer { depths in
           elementPointers.withUnsafeBufferPointer { elements in
             scalePointers.withUnsafeBufferPointer { scales in
@@ -91,8 +103,16 @@ import Testing
                 elements: elements.baseAddress!, scales: scales.baseAddress!,
                 panel: panel.pointer.assumingMemoryBound(to: UInt8.self),
                 column_scales: columnScales.pointer.assumingMemoryBound(to: Float.self),
-                bias: bias?.pointer.assumingMemoryBound(to: Float.self), output: out + first * stride, stride: stride)
-              kernel.run(&tile)
+                bias: bias?.pointer.assumingMemoryBound(to: Float.self), output: out + first * stride, stride: stride,
+                row_vectors: nil, residual: nil)
+              guard let vectors else { return kernel.run(&tile) }
+              tile.residual = residual.map {
+                UnsafePointer($0.pointer.assumingMemoryBound(to: Float.self) + first * stride)
+              }
+              vectors.withUnsafeBufferPointer { vectors in
+                tile.row_vectors = vectors.baseAddress
+                kernel.run(&tile)
+              }
             }
           }
         }
@@ -133,6 +153,11 @@ import Testing
       expectExact(
         Problem(rows: rows, columns: columns, depths: [depth], hasBias: depth % 2 == 0), "\(rows)x\(columns)x\(depth)")
     }
+  }
+
+  @Test(arguments: [1, 12, 13], [5, 32]) func whatIsAdded(rows: Int, columns: Int) {
+    expectExact(
+      Problem(rows: rows, columns: columns, depths: [20, 8], hasBias: true, adds: true), "\(rows)x\(columns), added")
   }
 
   @Test func segments() {

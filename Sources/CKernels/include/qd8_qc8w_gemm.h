@@ -97,8 +97,8 @@ struct inv_qd8_product {
   /// A vector (outputs) for each picture, added to its rows; and rows like the output, added to it.
   const float *_Nullable row_vectors;
   const float *_Nullable residual;
-  /// Where the first half of the outputs is a value and the second its gate, what joins them; outputs is then a multiple
-  /// of 64, panels count through the values, and row_vectors and residual are NULL.
+  /// Where the first half of the outputs is a value and the second its gate, what joins them; outputs is then a
+  /// multiple of 64, panels count through the values, and row_vectors and residual are NULL.
   inv_gate _Nullable gate;
   /// (pictures * out_height * out_width, outputs, or half of it when gated)
   float *_Nonnull output;
