@@ -84,7 +84,7 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Files", "Images", "Import", "Models", "Training", "Wire",
+        "Client", "Embeddings", "Errors", "Files", "Images", "Import", "Kernels", "Models", "Training", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

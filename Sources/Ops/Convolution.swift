@@ -27,8 +27,11 @@ public struct Conv2d: Sendable {
   /// A 1x1 convolution is a linear layer over the pixels.
   var asLinear: Linear? {
     guard kernel == 1, stride == 1, padding == (0, 0) else { return nil }
-    guard case .dense(let dense) = weight else { return Linear(weight: weight, bias: bias) }
-    return Linear(weight: dense.reshaped([outputs, inputs]), bias: bias)
+    switch weight {
+    case .dense(let dense): return Linear(weight: dense.reshaped([outputs, inputs]), bias: bias)
+    case .half(let half): return Linear(weight: .half(half.reshaped([outputs, inputs])), bias: bias)
+    case .int8: return Linear(weight: weight, bias: bias)
+    }
   }
 
   func window(over x: [Int]) -> Window {
@@ -45,6 +48,10 @@ extension Tape {
     let shape = [x.batch, window.outHeight, window.outWidth, layer.outputs]
     switch layer.weight {
     case .int8(let weight): return quantisedProduct(x, weight, layer.bias, window, shape: shape)
+    case .half(let weight):
+      let y = output(shape, of: x)
+      halfConv2d(x, weight, layer.bias, window, into: y)
+      return y
     case .dense(let weight): return conv2d(x, layer, weight, window, shape: shape)
     }
   }
@@ -67,6 +74,19 @@ extension Tape {
         into: target, stride: outputs)
     }
     return y
+  }
+
+  /// The convolution with its weight in f16 or bf16; only on a tape in f32.
+  private func halfConv2d(_ x: Activation, _ weight: Weight, _ bias: Weight?, _ window: Window, into y: Activation) {
+    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights in the tape's type")
+    let (positions, patch) = (window.outHeight * window.outWidth, window.patch)
+    forEachTile(batch: x.batch, positions: positions, patch: patch) { image, range in
+      let patches = pool.allocate(byteCount: range.count * patch * 4)
+      window.gather(.f32, range, from: x.at(image * x.count / x.batch), into: patches.pointer)
+      halfProduct(
+        rows: range.count, x: patches.pointer, stride: patch, weight, columns: 0..<y.channels, bias: bias,
+        into: y.at((image * positions + range.lowerBound) * y.channels), stride: y.channels, pool: pool)
+    }
   }
 
   /// dx: each pixel collects from the patches that saw it.

@@ -1,22 +1,24 @@
 import Kernels
 import Tensors
 
-/// The weights of a linear layer or convolution: in the tape's element type, or int8 as the layer's plan says.
+/// The weights of a linear layer or convolution: in the tape's element type, or narrower as the layer's plan says.
 public enum LayerWeight: Sendable {
   /// (out, in), or (out, kernel, kernel, in).
   case dense(Weight)
+  /// f16 or bf16 of the same shape, with products and sums in f32.
+  case half(Weight)
   case int8(PackedWeight)
 
   var outputs: Int {
     switch self {
-    case .dense(let weight): weight.shape[0]
+    case .dense(let weight), .half(let weight): weight.shape[0]
     case .int8(let weight): weight.outputs
     }
   }
 
   var inputs: Int {
     switch self {
-    case .dense(let weight): weight.shape[weight.shape.count - 1]
+    case .dense(let weight), .half(let weight): weight.shape[weight.shape.count - 1]
     case .int8(let weight): weight.inputs
     }
   }
@@ -24,7 +26,7 @@ public enum LayerWeight: Sendable {
   /// The side of a convolution's window; 1 for a linear layer.
   var kernel: Int {
     switch self {
-    case .dense(let weight): weight.shape.count == 4 ? weight.shape[1] : 1
+    case .dense(let weight), .half(let weight): weight.shape.count == 4 ? weight.shape[1] : 1
     case .int8(let weight): weight.kernel
     }
   }
@@ -32,7 +34,7 @@ public enum LayerWeight: Sendable {
   /// What a gradient goes back through.
   var dense: Weight {
     guard case .dense(let weight) = self else {
-      preconditionFailure("gradients need weights that are not quantised")
+      preconditionFailure("gradients need weights in the tape's type")
     }
     return weight
   }
@@ -68,6 +70,10 @@ extension Tape {
     switch layer.weight {
     case .int8(let weight):
       return quantisedProduct(x, weight, layer.bias, .rows(x.rows, channels: x.channels), shape: shape)
+    case .half(let weight):
+      let y = output(shape, of: x)
+      halfLinear(x, weight, layer.bias, into: y)
+      return y
     case .dense(let weight): return linear(x, layer, weight, shape: shape)
     }
   }
@@ -106,6 +112,16 @@ extension Tape {
         into: dx.at(rows.lowerBound * inputs + columns.lowerBound), stride: inputs)
     }
     return dx
+  }
+
+  /// y = x Wᵀ + b with W in f16 or bf16; only on a tape in f32.
+  private func halfLinear(_ x: Activation, _ weight: Weight, _ bias: Weight?, into y: Activation) {
+    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights in the tape's type")
+    inTiles(rows: x.rows, columns: y.channels, depth: x.channels) { rows, columns in
+      halfProduct(
+        rows: rows.count, x: x.at(rows.lowerBound * x.channels), stride: x.channels, weight, columns: columns,
+        bias: bias, into: y.at(rows.lowerBound * y.channels), stride: y.channels, pool: pool)
+    }
   }
 
   /// Cuts a (rows, columns) product of inner size `depth` into tiles: along the rows where there are enough, else along

@@ -36,12 +36,6 @@ const struct inv_kernels *_Nonnull inv_kernels_f64(void);
 /// The kernel's name at `index` of kernels.inc, or NULL past its end: a test sees by it that it covers them all.
 const char *_Nullable inv_kernel_name(size_t index);
 
-/// Conversions, n elements each. f32 to f16 and bf16 round to nearest even.
-void inv_f16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
-void inv_bf16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
-void inv_f32_to_f16(size_t n, const float *_Nonnull x, uint16_t *_Nonnull y);
-void inv_f32_to_f64(size_t n, const float *_Nonnull x, double *_Nonnull y);
-
 /// A sliding window over one picture (height, width, channels).
 struct inv_window {
   size_t height, width, channels;
