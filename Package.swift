@@ -95,7 +95,8 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ]),
 
-    .executableTarget(name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops", "Tensors"], path: "Benchmarks/engine"),
+    .executableTarget(
+      name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops", "Tensors"], path: "Benchmarks/engine"),
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
