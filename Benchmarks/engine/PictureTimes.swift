@@ -40,6 +40,8 @@ struct PictureTimes {
       _ = model.unet(latents, timesteps: [500, 500], ConstantContext(states), on: tape).pointer
     }
     let stepPeak = peakMegabytes
+    print("U-Net: live peak \(pool.usage.peak / 1_000_000) MB, kept \(pool.keptBytes / 1_000_000) MB")
+    pool.dropFree()
     let one = tape.constant([1, side, side, channels], Array(elements.prefix(side * side * channels)))
     let vae = seconds { _ = model.autoencoder.decode(one, on: tape).pointer }
     print(
