@@ -96,6 +96,9 @@ let package = Package(
       ]),
 
     .executableTarget(name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops"], path: "Benchmarks/engine"),
+    .target(name: "CCeilings", path: "Benchmarks/ceilings", cSettings: [.unsafeFlags(["-O3"])]),
+    .executableTarget(
+      name: "KernelBenchmark", dependencies: ["CCeilings", "Kernels", "Ops", "Tensors"], path: "Benchmarks/kernels"),
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
