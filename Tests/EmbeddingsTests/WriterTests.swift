@@ -9,7 +9,8 @@ import Testing
 @Suite struct WriterTests {
   /// Values that lose bits on the way through any shorter text or type: subnormal, negative zero, the largest.
   private static let values: [Float] = [
-    0.1, -0.0, .leastNonzeroMagnitude, .leastNormalMagnitude, -1.0 / 3, 8191.9995, Float(bitPattern: 0x12345), 0.3333333,
+    0.1, -0.0, .leastNonzeroMagnitude, .leastNormalMagnitude, -1.0 / 3, 8191.9995, Float(bitPattern: 0x12345),
+    0.3333333,
   ]
   private let embedding = LearnedEmbedding(
     name: "<my-cat>", vectors: Self.values, width: 4, sha256: "", metadata: ["sd_checkpoint": "81761151", "step": "12"])

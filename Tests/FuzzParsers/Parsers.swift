@@ -4,8 +4,8 @@ import Formats
 import Images
 import StrictJSON
 
-/// Every parser that meets bytes from outside, by the name that `make fuzz` and the folders of CrashTests use. Each reads all that the input gives
-/// access to, so that lazy parts are reached too.
+/// Every parser that meets bytes from outside, by the name that `make fuzz` and the folders of CrashTests use. Each
+/// reads all that the input gives access to, so that lazy parts are reached too.
 public let parsers: [String: @Sendable ([UInt8]) -> Void] = [
   "safetensors": safetensors, "torch": torch, "pickle": fuzzPickle, "zip": fuzzZip, "gguf": gguf,
   "png": picture, "jpeg": picture, "webp": picture, "embedding": embedding, "prompt": prompt, "json": json,

@@ -43,9 +43,13 @@ for parser; do
   log=$scratch/$parser.log
   # shellcheck disable=SC2046 # folders, none with a space
   INVERSION_FUZZ_PARSER=$parser ASAN_OPTIONS=detect_leaks=0 nice -n 19 "$scratch/release/Fuzz" \
-    "$scratch/corpus/$parser" $(seeds "$parser") -max_total_time="$seconds" -max_len="$(longest "$parser")" -timeout=20 \
-    -rss_limit_mb=1500 -malloc_limit_mb=500 -artifact_prefix="$scratch/findings/$parser-" -print_final_stats=1 \
-    2>"$log" || { tail -n 40 "$log"; echo "fuzz: a finding of '$parser' is in $scratch/findings"; exit 1; }
+    "$scratch/corpus/$parser" $(seeds "$parser") -max_total_time="$seconds" -max_len="$(longest "$parser")" \
+    -timeout=20 -rss_limit_mb=1500 -malloc_limit_mb=500 -artifact_prefix="$scratch/findings/$parser-" \
+    -print_final_stats=1 2>"$log" || {
+    tail -n 40 "$log"
+    echo "fuzz: a finding of '$parser' is in $scratch/findings"
+    exit 1
+  }
   executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   printf '%s\t%s\n' "$parser" "$executed" >>"$scratch/executions.tsv"
   printf 'fuzz: %-12s %12d executions, none failed\n' "$parser" "$executed"

@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Errors
+import FoundationEssentials
 import Images
 import StrictJSON
 import Zlib

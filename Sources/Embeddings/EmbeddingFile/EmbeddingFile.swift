@@ -7,7 +7,7 @@ import Tensors
 public enum EmbeddingFile {
   /// A text encoder has 77 positions, two of which are begin and end.
   public static let vectorLimit = 75
-  /// 75 vectors of the widest known encoder in f64, and a header, stay well below it; so does a picture that hides some.
+  /// 75 vectors of the widest known encoder in f64, and a header, stay well below it; so does a card.
   public static let byteLimit = 4 << 20
   /// The widest text encoder of today has 4096.
   static let widthLimit = 1 << 14

@@ -42,7 +42,8 @@ extension EmbeddingFile {
   ) throws(InversionError) {
     guard !embedding.isPerLayer || format == .kohya else {
       throw InversionError(
-        .badEmbedding, "'\(embedding.name)': vectors for each layer (XTI), which only kohya's format holds; use 'kohya'")
+        .badEmbedding, "'\(embedding.name)': vectors for each layer (XTI), which only kohya's format holds; use 'kohya'"
+      )
     }
     do {
       switch format {

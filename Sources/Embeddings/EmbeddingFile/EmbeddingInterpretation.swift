@@ -72,7 +72,8 @@ struct EmbeddingInterpretation {
 
   /// Of SDXL's pair the half for the text encoder that SD 1.x has too.
   private mutating func takeFirst(of pair: (String, String)) throws {
-    guard let first = tensors.first(where: { $0.key == pair.0 }), let second = tensors.first(where: { $0.key == pair.1 })
+    guard let first = tensors.first(where: { $0.key == pair.0 }),
+      let second = tensors.first(where: { $0.key == pair.1 })
     else { return }
     guard first.shape.count == second.shape.count, first.shape.dropLast() == second.shape.dropLast() else {
       throw EmbeddingFault("an SDXL pair of different lengths: \(first.shape) and \(second.shape)")

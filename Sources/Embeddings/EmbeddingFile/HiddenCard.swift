@@ -54,7 +54,9 @@ enum HiddenCard {
     var nibbles: [UInt8] = []
     nibbles.reserveCapacity(columns.count * rows.count * channels)
     for y in rows {
-      for index in (y * picture.width + columns.lowerBound) * channels..<(y * picture.width + columns.upperBound) * channels {
+      for index in (y * picture.width + columns.lowerBound) * channels..<(y * picture.width + columns.upperBound)
+        * channels
+      {
         nibbles.append((picture.pixels[index] ^ noise.next()) & mask)
       }
     }
