@@ -6,10 +6,15 @@
 #endif
 
 #include "ckernels.h"
+#include "quantise.h"
 
 extern const struct inv_kernels inv_f32_table__scalar, inv_f64_table__scalar;
 #if defined(__x86_64__)
 extern const struct inv_kernels inv_f32_table__avx2, inv_f32_table__avx512;
+#endif
+extern const struct inv_quantise_kernels inv_quantise_table__scalar;
+#if defined(__x86_64__)
+extern const struct inv_quantise_kernels inv_quantise_table__avx2, inv_quantise_table__avx512;
 #endif
 
 int inv_processor_count(void) {
@@ -73,3 +78,20 @@ const char *inv_kernel_name(size_t index) {
 }
 
 const struct inv_kernels *inv_kernels_f64(void) { return &inv_f64_table__scalar; }
+
+const struct inv_quantise_kernels *inv_quantise_kernels_at(enum inv_isa isa) {
+#if defined(__x86_64__)
+  if (isa >= INV_ISA_avx512) return &inv_quantise_table__avx512;
+  if (isa >= INV_ISA_avx2) return &inv_quantise_table__avx2;
+#endif
+  return &inv_quantise_table__scalar;
+}
+
+const char *inv_quantise_kernel_name(size_t index) {
+  static const char *const names[] = {
+#define INV_KERNEL(name, arguments) #name,
+#include "quantise.inc"
+#undef INV_KERNEL
+  };
+  return index < sizeof names / sizeof names[0] ? names[index] : NULL;
+}

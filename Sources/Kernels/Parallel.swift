@@ -44,4 +44,17 @@ public enum Parallel {
       body(count * piece / pieces..<count * (piece + 1) / pieces)
     }
   }
+
+  /// Cuts `0..<rows` of `channels` elements into pieces that are worth a thread and of which none crosses a multiple of
+  /// `unit` rows.
+  public static func forEachUnitRange(_ rows: Int, unit: Int, channels: Int, _ body: (Range<Int>) -> Void) {
+    let elementsWorthAPiece = 32_768
+    let units = rows / max(1, unit)
+    let wanted = max(1, min(16, rows * channels / elementsWorthAPiece))
+    let perUnit = max(1, min(unit, wanted / max(1, units)))
+    forEach(units * perUnit) { piece in
+      let (start, part) = (piece / perUnit * unit, piece % perUnit)
+      body(start + unit * part / perUnit..<start + unit * (part + 1) / perUnit)
+    }
+  }
 }

@@ -45,18 +45,24 @@ extension Tape {
     if let linear = layer.asLinear { return self.linear(x, linear) }
     precondition(x.shape.count == 4 && x.channels == layer.inputs)
     let window = layer.window(over: x.shape)
-    let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
-    let y = output([x.batch, window.outHeight, window.outWidth, outputs], of: x)
-    record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
-    if case .half(let weight) = layer.weight {
+    let shape = [x.batch, window.outHeight, window.outWidth, layer.outputs]
+    switch layer.weight {
+    case .int8(let weight): return quantisedProduct(x, weight, layer.bias, window, shape: shape)
+    case .half(let weight):
+      let y = output(shape, of: x)
       halfConv2d(x, weight, layer.bias, window, into: y)
       return y
+    case .dense(let weight): return conv2d(x, layer, weight, window, shape: shape)
     }
-    guard case .dense(let weight) = layer.weight else {
-      quantisedProduct(x, layer.weight, layer.bias, window, into: y)
-      return y
-    }
+  }
+
+  private func conv2d(
+    _ x: Activation, _ layer: Conv2d, _ weight: Weight, _ window: Window, shape: [Int]
+  ) -> Activation {
     precondition(weight.dtype == dtype)
+    let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
+    let y = output(shape, of: x)
+    record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
     forEachTile(batch: x.batch, positions: positions, patch: patch) { image, range in
       let patches = pool.allocate(byteCount: range.count * patch * dtype.byteCount)
       window.gather(dtype, range, from: x.at(image * x.count / x.batch), into: patches.pointer)

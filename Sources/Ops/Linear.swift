@@ -55,23 +55,33 @@ public struct Linear: Sendable {
 
   public var outputs: Int { weight.outputs }
   public var inputs: Int { weight.inputs }
+
+  /// For an attention whose queries this layer makes: bf16 loses less than int8 queries have lost already.
+  public var attentionPrecision: AttentionPrecision {
+    if case .int8 = weight { .bf16 } else { .f32 }
+  }
 }
 
 extension Tape {
   /// y = x Wᵀ + b: (…, in) -> (…, out).
   public func linear(_ x: Activation, _ layer: Linear) -> Activation {
     precondition(x.channels == layer.inputs)
-    let y = output(x.shape.dropLast() + [layer.outputs], of: x)
-    record(y, LinearRecord(x: x.slot, shape: x.shape, layer: layer))
-    if case .half(let weight) = layer.weight {
+    let shape = Array(x.shape.dropLast()) + [layer.outputs]
+    switch layer.weight {
+    case .int8(let weight):
+      return quantisedProduct(x, weight, layer.bias, .rows(x.rows, channels: x.channels), shape: shape)
+    case .half(let weight):
+      let y = output(shape, of: x)
       halfLinear(x, weight, layer.bias, into: y)
       return y
+    case .dense(let weight): return linear(x, layer, weight, shape: shape)
     }
-    guard case .dense(let weight) = layer.weight else {
-      quantisedProduct(x, layer.weight, layer.bias, .rows(x.rows, channels: x.channels), into: y)
-      return y
-    }
+  }
+
+  private func linear(_ x: Activation, _ layer: Linear, _ weight: Weight, shape: [Int]) -> Activation {
     precondition(weight.dtype == dtype)
+    let y = output(shape, of: x)
+    record(y, LinearRecord(x: x.slot, shape: x.shape, layer: layer))
     let (inputs, outputs) = (layer.inputs, layer.outputs)
     inTiles(rows: x.rows, columns: outputs, depth: inputs) { rows, columns in
       let target = y.at(rows.lowerBound * outputs + columns.lowerBound)
@@ -112,15 +122,6 @@ extension Tape {
         rows: rows.count, x: x.at(rows.lowerBound * x.channels), stride: x.channels, weight, columns: columns,
         bias: bias, into: y.at(rows.lowerBound * y.channels), stride: y.channels, pool: pool)
     }
-  }
-
-  /// Quantises the rows of x and multiplies; only on a tape in f32.
-  func quantisedProduct(
-    _ x: Activation, _ weight: LayerWeight, _ bias: Weight?, _ window: Window, into y: Activation
-  ) {
-    guard case .int8(let packed) = weight else { preconditionFailure("the weights are not quantised") }
-    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights that are not quantised")
-    packed.product(x.quantised(pool), window: window, bias: bias, into: y.pointer)
   }
 
   /// Cuts a (rows, columns) product of inner size `depth` into tiles: along the rows where there are enough, else along
