@@ -54,7 +54,7 @@ let package = Package(
     .target(
       name: "Models",
       dependencies: ["Errors", "Formats", "Kernels", "Ops", "Schedules", "Tensors", "Tokenizer"]),
-    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Tensors"]),
+    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Images", "StrictJSON", "Tensors", "Zlib"]),
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
@@ -97,6 +97,9 @@ let package = Package(
 
     .executableTarget(
       name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops", "Tensors"], path: "Benchmarks/engine"),
+    .target(name: "CCeilings", path: "Benchmarks/ceilings", cSettings: [.unsafeFlags(["-O3"])]),
+    .executableTarget(
+      name: "KernelBenchmark", dependencies: ["CCeilings", "Kernels", "Ops", "Tensors"], path: "Benchmarks/kernels"),
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
@@ -116,7 +119,8 @@ let package = Package(
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
     .testTarget(
-      name: "GenerationTests", dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models"],
+      name: "GenerationTests",
+      dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models", "Schedules"],
       resources: [.copy("Golden")]),
     .testTarget(
       name: "TrainingTests",

@@ -101,7 +101,7 @@ INLINE void tile(const struct inv_half_product *p, size_t row, size_t first, siz
   }
 }
 
-/// One row by a few columns: each weight is read once and not turned.
+/// One row, four columns at a time: weights are not turned.
 INLINE void dot(const int is_bf16, const struct inv_half_product *p, size_t row, size_t first, size_t count) {
   const float *x = p->x + row * p->x_stride;
   for (size_t c = first; c < first + count; c += 4) {
@@ -125,9 +125,9 @@ INLINE void dot(const int is_bf16, const struct inv_half_product *p, size_t row,
 }
 
 INLINE void columns_of(const int is_bf16, const struct inv_half_product *p, size_t first, size_t count, float *panel) {
-  // A panel is worth turning for more rows than this.
+  // A panel is not worth turning for few rows, and mostly empty for few columns.
   const size_t few = 3;
-  if (p->rows <= few) {
+  if (p->rows <= few || count * 4 <= NR) {
     for (size_t row = 0; row < p->rows; row++) dot(is_bf16, p, row, first, count);
     return;
   }
