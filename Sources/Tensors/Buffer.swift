@@ -67,7 +67,7 @@ public final class BufferPool: Sendable {
   }
 
   /// The smallest kept block of `size` to twice as many bytes; small ones only of just that size.
-  private static func take(_ size: Int, from free: inout [Int: [Block]]) -> (Block, Int)? {
+  private static func take(_ size: Int, from free: inout [Int: [Block]]) -> (block: Block, size: Int)? {
     if let block = free[size]?.popLast() { return (block, size) }
     let worthSharing = 1 << 20
     guard size >= worthSharing,

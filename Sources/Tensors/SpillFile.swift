@@ -11,9 +11,12 @@ enum SpillFile {
   static func map(byteCount: Int) -> UnsafeMutableRawPointer? {
     // Not /tmp, which often is memory itself.
     let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
-    let fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600)
+    var template = Array("\(folder)/inversion-XXXXXX".utf8CString)
+    let fd = mkstemp(&template)
     guard fd >= 0 else { return nil }
+    _ = fcntl(fd, F_SETFD, FD_CLOEXEC)
     defer { close(fd) }
+    unlink(template)
     // Room is taken now, so that a full disk shows here and not as a signal at the first write.
     guard posix_fallocate(fd, 0, byteCount) == 0 else { return nil }
     let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
