@@ -58,7 +58,8 @@ let package = Package(
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
-    .target(name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Tensors"]),
+    .target(
+      name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Schedules", "Tensors"]),
     .target(
       name: "Training",
       dependencies: ["Embeddings", "Errors", "Files", "Formats", "Images", "Models", "Ops", "Schedules", "Tensors"]),
