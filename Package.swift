@@ -91,7 +91,7 @@ let package = Package(
     .executableTarget(
       name: "inversiond",
       dependencies: [
-        "Daemon", "Errors", "Generation", "Kernels",
+        "Daemon", "Errors", "Generation", "Kernels", "Models",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
