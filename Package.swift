@@ -58,7 +58,8 @@ let package = Package(
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
-    .target(name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Tensors"]),
+    .target(
+      name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Schedules", "Tensors"]),
     .target(
       name: "Training",
       dependencies: ["Embeddings", "Errors", "Files", "Formats", "Images", "Models", "Ops", "Schedules", "Tensors"]),
@@ -90,7 +91,7 @@ let package = Package(
     .executableTarget(
       name: "inversiond",
       dependencies: [
-        "Daemon", "Errors", "Generation", "Kernels",
+        "Daemon", "Errors", "Generation", "Kernels", "Models",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -25,9 +25,7 @@ struct PictureTimes {
   }
 
   func run() throws {
-    var plan = ModelPlan.int8
-    plan[.vae] = .int8
-    let model = try DiffusionModel(path: path, parts: .decoder, plan: plan)
+    let model = try DiffusionModel(path: path, parts: .decoder, plan: .int8)
     let tape = budget.makeTape()
     let pool = tape.pool
     let side = size / model.autoencoder.downsampling

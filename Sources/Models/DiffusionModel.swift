@@ -13,6 +13,8 @@ public struct DiffusionModel: Sendable {
   public let unet: UNet2DConditionModel
   public let autoencoder: AutoencoderKL
   public let schedule: NoiseSchedule
+  /// Whether every layer that gradients go back through is in the engine's element type.
+  public let takesGradients: Bool
   private let layers: [Network: any LayerSource]
 
   /// - Parameters:
@@ -24,8 +26,11 @@ public struct DiffusionModel: Sendable {
     try self.init(openModel(path: path), parts: parts, dtype: dtype, plan: plan)
   }
 
-  init(_ source: any ModelSource, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: ModelPlan = .full) throws {
+  package init(_ source: any ModelSource, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: ModelPlan = .full)
+    throws
+  {
     name = source.name
+    takesGradients = source.precisions(plan).isSubset(of: [.f32])
     let scheduler = try source.schedulerConfig()
     schedule = NoiseSchedule(try SchedulerConfig(json: scheduler.json, path: scheduler.path))
     func layers(_ network: Network) throws -> any LayerSource {

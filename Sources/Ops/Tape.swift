@@ -15,6 +15,8 @@ public final class Tape {
   public var weightStream: WeightStream?
   /// Called with the output of every named part of a network, under its diffusers path.
   public var observer: ((String, Activation) -> Void)?
+  /// Called after each dense linear layer and convolution.
+  public var layerObserver: ((LayerCall) -> Void)?
 
   let kernels: KernelTable
   private var records: [Record] = []
