@@ -42,7 +42,7 @@ final class QuantisedLayers {
   private func multiply(_ call: LayerCall, into output: UnsafeMutableRawPointer) {
     let packed = PackedWeight(call.weight, pool: pool)
     let rows = QuantisedRows(call.input.pointer, rows: call.input.rows, channels: call.input.channels, pool: pool)
-    packed.product(rows, window: call.window, bias: call.bias, into: output)
+    packed.product([rows], window: call.window, PackedWeight.Epilogue(bias: call.bias), into: output)
   }
 
   private func floats(_ pointer: UnsafeMutableRawPointer, _ count: Int) -> UnsafeBufferPointer<Float> {
