@@ -31,6 +31,7 @@ public final class BufferPool: Sendable {
   private struct State {
     var free: [Int: [Block]] = [:]
     var liveBytes = 0
+    var keptBytes = 0
     var peakBytes = 0
   }
   private let state = Mutex(State())
@@ -55,39 +56,51 @@ public final class BufferPool: Sendable {
     let kept = state.withLock { state -> (block: Block, size: Int)? in
       let found = Self.take(size, from: &state.free)
       state.liveBytes += found?.size ?? size
+      state.keptBytes -= found?.size ?? 0
       state.peakBytes = max(state.peakBytes, state.liveBytes)
+      if found == nil { Self.makeRoom(&state) }
       return found
     }
     if let kept { return Buffer(pointer: kept.block.pointer, byteCount: kept.size, isSpilled: false, pool: self) }
     if let spillsFrom, size >= spillsFrom, let mapped = SpillFile.map(byteCount: size) {
       return Buffer(pointer: mapped, byteCount: size, isSpilled: true, pool: self)
     }
-    let pointer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-    return Buffer(pointer: pointer, byteCount: size, isSpilled: false, pool: self)
+    return Buffer(pointer: Pages.allocate(byteCount: size), byteCount: size, isSpilled: false, pool: self)
   }
 
   /// The smallest kept block of `size` to twice as many bytes; small ones only of just that size.
   private static func take(_ size: Int, from free: inout [Int: [Block]]) -> (block: Block, size: Int)? {
     if let block = free[size]?.popLast() { return (block, size) }
-    let worthSharing = 1 << 20
-    guard size >= worthSharing,
+    guard size >= Pages.large,
       let larger = free.keys.filter({ $0 > size && $0 <= 2 * size && free[$0]?.isEmpty == false }).min(),
       let block = free[larger]?.popLast()
     else { return nil }
     return (block, larger)
   }
 
+  /// Drops kept blocks, the largest first, so that what is held never exceeds what was once in use.
+  private static func makeRoom(_ state: inout State) {
+    while state.liveBytes + state.keptBytes > state.peakBytes,
+      let largest = state.free.keys.filter({ state.free[$0]?.isEmpty == false }).max(),
+      let block = state.free[largest]?.popLast()
+    {
+      Pages.free(block.pointer, byteCount: largest)
+      state.keptBytes -= largest
+    }
+  }
+
   /// Bytes in use now, and the most that were in use at once.
   public var usage: (live: Int, peak: Int) { state.withLock { ($0.liveBytes, $0.peakBytes) } }
 
   /// Bytes that are freed and wait for the next of their size.
-  public var keptBytes: Int { state.withLock { $0.free.reduce(0) { $0 + $1.key * $1.value.count } } }
+  public var keptBytes: Int { state.withLock { $0.keptBytes } }
 
   /// Returns the kept blocks to the system.
   public func dropFree() {
     state.withLock { state in
-      for blocks in state.free.values { for block in blocks { block.pointer.deallocate() } }
+      for (size, blocks) in state.free { for block in blocks { Pages.free(block.pointer, byteCount: size) } }
       state.free = [:]
+      state.keptBytes = 0
     }
   }
 
@@ -96,12 +109,14 @@ public final class BufferPool: Sendable {
     let (byteCount, isKept) = (buffer.byteCount, keepsFreed && !buffer.isSpilled)
     state.withLock { state in
       state.liveBytes -= byteCount
-      if isKept { state.free[byteCount, default: []].append(block) }
+      guard isKept else { return }
+      state.free[byteCount, default: []].append(block)
+      state.keptBytes += byteCount
     }
     if buffer.isSpilled {
       SpillFile.unmap(block.pointer, byteCount: byteCount)
     } else if !isKept {
-      block.pointer.deallocate()
+      Pages.free(block.pointer, byteCount: byteCount)
     }
   }
 
