@@ -41,7 +41,7 @@ let package = Package(
     .target(name: "Schedules", dependencies: ["Errors"]),
 
     // Operations.
-    .target(name: "Ops", dependencies: ["Kernels", "Tensors"]),
+    .target(name: "Ops", dependencies: ["Files", "Kernels", "Tensors"]),
     .target(
       name: "Formats",
       dependencies: [
@@ -116,7 +116,8 @@ let package = Package(
     .testTarget(
       name: "ModelsTests", dependencies: ["Errors", "Formats", "Kernels", "Models", "Ops", "Tensors"],
       resources: [.copy("Golden")]),
-    .testTarget(name: "ImportTests", dependencies: ["Errors", "Formats", "Import", "Kernels", "Models", "Ops"]),
+    .testTarget(
+      name: "ImportTests", dependencies: ["Errors", "Formats", "Import", "Kernels", "Models", "Ops", "Tensors"]),
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats", "Images", "TestSupport"],
       resources: [.copy("Samples")]),
