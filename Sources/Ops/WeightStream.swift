@@ -1,8 +1,8 @@
 import Files
 import Kernels
 
-/// Reads mapped int8 weights ahead of their layers and lets go of them behind, so that a network runs in less memory than
-/// it has weights.
+/// Reads mapped int8 weights ahead of their layers and lets go of them behind, so that a network runs in less memory
+/// than it has weights.
 ///
 /// A network uses its layers in the same order every time: the order is learnt in the first pass.
 public final class WeightStream {

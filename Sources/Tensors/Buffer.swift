@@ -21,8 +21,8 @@ public final class Buffer: @unchecked Sendable {
 
 /// Keeps freed blocks by size, so that a denoising step allocates what the step before it freed.
 ///
-/// Sizes are rounded up (to 1/8 of their power of two), which bounds waste at 12.5 %; a kept block also serves a request
-/// of half its size, so that the levels of a network share their memory.
+/// Sizes are rounded up (to 1/8 of their power of two), which bounds waste at 12.5 %; a kept block also serves a
+/// request of half its size, so that the levels of a network share their memory.
 public final class BufferPool: Sendable {
   /// Unchecked: a freed block has no other owner.
   private struct Block: @unchecked Sendable {

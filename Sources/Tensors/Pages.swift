@@ -13,7 +13,7 @@ enum Pages {
   static func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
     guard byteCount >= large else { return .allocate(byteCount: byteCount, alignment: 64) }
     let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard let mapped, mapped != MAP_FAILED else { fatalError("out of memory: no \(byteCount) bytes") }
+    guard let mapped, mapped != MAP_FAILED else { preconditionFailure("out of memory: no \(byteCount) bytes") }
     // A fault for 2 MB instead of 512 for 4 KB each, where the system allows it.
     madvise(mapped, byteCount, MADV_HUGEPAGE)
     return mapped
