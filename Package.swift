@@ -54,7 +54,7 @@ let package = Package(
     .target(
       name: "Models",
       dependencies: ["Errors", "Formats", "Kernels", "Ops", "Schedules", "Tensors", "Tokenizer"]),
-    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Tensors"]),
+    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Images", "StrictJSON", "Tensors", "Zlib"]),
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
@@ -112,7 +112,8 @@ let package = Package(
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
     .testTarget(
-      name: "GenerationTests", dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models"],
+      name: "GenerationTests",
+      dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models", "Schedules"],
       resources: [.copy("Golden")]),
     .testTarget(
       name: "TrainingTests",

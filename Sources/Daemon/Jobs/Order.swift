@@ -15,6 +15,7 @@ public struct Order: Sendable, Equatable {
     static let promptBytes = 16 << 10
     static let steps = 1...1000
     static let guidanceScale = 0.0...100.0
+    static let subseedStrength = 0.0...1.0
     static let side = 8...2048
     static let count = 1...16
     static let clipSkip = 1...12
@@ -30,16 +31,25 @@ public struct Order: Sendable, Equatable {
     if let scale = wire.guidanceScale {
       request.guidanceScale = Float(try Self.within(Limit.guidanceScale, scale, "guidance_scale"))
     }
-    // 32 bits, so that every JSON reader gives the seed back unchanged.
-    request.seed = wire.seed ?? UInt64(UInt32.random(in: .min ... .max))
+    request.seed = wire.seed ?? Self.randomSeed()
+    if let strength = wire.subseedStrength {
+      let strength = try Self.within(Limit.subseedStrength, strength, "subseed_strength")
+      if strength > 0 {
+        request.variation = Variation(seed: wire.subseed ?? Self.randomSeed(), strength: Float(strength))
+      }
+    }
+    if let rng = wire.rng { request.rng = try Self.choice(rng, "rng") }
     request.width = try wire.width.map { side throws(InversionError) in try Self.side(side, "width") }
     request.height = try wire.height.map { side throws(InversionError) in try Self.side(side, "height") }
-    if let sampler = wire.sampler { request.sampler = try Self.choice(sampler, "sampler") }
+    let method = try SamplingMethod(sampler: wire.sampler, scheduler: wire.scheduler)
+    (request.sampler, request.scheduler) = (method.sampler, method.scheduler)
     if let count = wire.count { request.count = try Self.within(Limit.count, count, "count") }
     if let skip = wire.clipSkip { request.clipSkip = try Self.within(Limit.clipSkip, skip, "clip_skip") }
     request.strict = wire.strict ?? false
-    guard request.seed <= UInt64.max - UInt64(request.count) else {
-      throw InversionError(.invalidArgument, "'seed': \(request.seed) leaves no room for \(request.count) pictures")
+    for (field, seed) in [("seed", request.seed), ("subseed", request.variation?.seed ?? 0)] {
+      guard seed <= UInt64.max - UInt64(request.count) else {
+        throw InversionError(.invalidArgument, "'\(field)': \(seed) leaves no room for \(request.count) pictures")
+      }
     }
     self.request = request
     self.format = try wire.format.map { name throws(InversionError) in try Self.choice(name, "format") } ?? .png
@@ -50,6 +60,9 @@ public struct Order: Sendable, Equatable {
       throw InversionError(.invalidArgument, "'quality': PNG is always lossless; ask for webp or jpeg, or leave it out")
     }
   }
+
+  /// 32 bits, so that every JSON reader gives the seed back unchanged.
+  private static func randomSeed() -> UInt64 { UInt64(UInt32.random(in: .min ... .max)) }
 
   private static func text(_ text: String, _ field: String) throws(InversionError) -> String {
     guard text.utf8.count <= Limit.promptBytes else {
