@@ -54,7 +54,7 @@ let package = Package(
     .target(
       name: "Models",
       dependencies: ["Errors", "Formats", "Kernels", "Ops", "Schedules", "Tensors", "Tokenizer"]),
-    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Images", "StrictJSON", "Tensors", "Zlib"]),
+    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Tensors"]),
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),

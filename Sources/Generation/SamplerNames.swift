@@ -104,21 +104,23 @@ public struct SamplingMethod: Sendable, Equatable {
   ///   - scheduler: `automatic`, nil and an empty one are the model's own.
   /// - Throws: `invalidArgument` naming what can be chosen.
   public init(sampler: String?, scheduler: String?) throws(InversionError) {
-    if let scheduler { self.scheduler = try Self.spacing(scheduler) }
-    guard let sampler else { return }
-    guard let (name, spacing) = Self.names[Self.key(sampler)] else {
-      let choices = SamplerName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-      throw InversionError(.invalidArgument, "'sampler': unknown sampler '\(sampler)'; choose one of \(choices)")
+    let asked = try scheduler.flatMap { name throws(InversionError) in try Self.spacing(name) }
+    var named: SigmaSpacing?
+    if let sampler {
+      guard let found = Self.names[Self.key(sampler)] else {
+        let choices = SamplerName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        throw InversionError(.invalidArgument, "'sampler': unknown sampler '\(sampler)'; choose one of \(choices)")
+      }
+      (self.sampler, named) = found
     }
-    if let spacing, let asked = self.scheduler, asked != spacing {
+    if let named, let asked, asked != named {
       throw InversionError(
-        .invalidArgument, "'sampler': '\(sampler)' and scheduler '\(asked.rawValue)' contradict each other")
+        .invalidArgument, "'scheduler': '\(asked.rawValue)' contradicts '\(named.rawValue)' in the sampler's name")
     }
-    self.sampler = name
-    self.scheduler = self.scheduler ?? spacing
-    if let asked = self.scheduler, asked != .normal, !name.takesScheduler {
+    self.scheduler = asked ?? named
+    if let asked, asked != .normal, !self.sampler.takesScheduler {
       throw InversionError(
-        .invalidArgument, "'scheduler': '\(name.rawValue)' has none but its own; leave '\(asked.rawValue)' out")
+        .invalidArgument, "'scheduler': '\(self.sampler.rawValue)' has none but its own; leave '\(asked.rawValue)' out")
     }
   }
 

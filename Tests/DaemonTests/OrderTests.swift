@@ -131,7 +131,7 @@ import Wire
     request.variation = Variation(seed: 8, strength: 0.5)
     let short = Infotext(request: request, picture: 0, width: 64, height: 32, model: "m", used: []).text
     #expect(short.contains("Sampler: DPM++ 2M, Schedule type: Karras, CFG scale"))
-    #expect(short.contains("Variation seed: 8, Variation seed strength: 0.5, RNG: CPU, Version"))
+    #expect(short.contains("Variation seed: 8, Variation seed strength: 0.5, RNG: CPU, Clip skip: 2, Version"))
     #expect(short.contains("\nSteps: 20, ") && short.contains("CFG scale: 7.5, ") && !short.contains("TI hashes"))
   }
 }

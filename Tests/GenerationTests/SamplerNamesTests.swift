@@ -42,7 +42,7 @@ import Testing
   @Test(arguments: [
     ("hein", nil, "unknown sampler 'hein'"), ("", nil, "unknown sampler ''"), ("DDIM Karras", nil, "unknown sampler"),
     ("euler", "beta", "unknown scheduler 'beta'; choose one of 'automatic', 'normal', 'karras', 'exponential'"),
-    ("DPM++ 2M Karras", "exponential", "contradict"), ("lcm", "karras", "leave 'karras' out"),
+    ("DPM++ 2M Karras", "exponential", "contradicts"), ("lcm", "karras", "leave 'karras' out"),
   ])
   func refusesWithTheChoices(sampler: String, scheduler: String?, message: String) {
     let error = #expect(throws: InversionError.self) { _ = try method(sampler, scheduler) }

@@ -2,7 +2,8 @@ import Foundation
 import Schedules
 import Testing
 
-/// One run of a diffusers scheduler, or of a function of k-diffusion, over the made-up network of Tools/golden/schedules.py.
+/// One run of a diffusers scheduler, or of a function of k-diffusion, over the made-up network of
+/// Tools/golden/schedules.py.
 struct GoldenRun: Decodable, CustomTestStringConvertible {
   let name: String
   let config: SchedulerConfig

@@ -76,7 +76,7 @@ CONFIGS = {
     | {"set_alpha_to_one": True, "clip_sample": False},
 }
 # Runs by the config's name; the others take 7 steps. DPM-Solver changes at 15.
-STEPS = {"spacing by sampler": (20, 6), "trailing": (1, 2, 16)}
+STEPS = {"spacing by sampler": (20, 6), "trailing": (1, 2, 16), "cosine": (20,)}
 # What a class must know of a config that has it switched on: a class that does not would make another run of it.
 DECISIVE = (
     "timestep_spacing", "rescale_betas_zero_snr", "use_karras_sigmas", "use_exponential_sigmas", "final_sigmas_type",
