@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release check check-selftest fmt bench docs interop install clean-machine packages
+.PHONY: help demo test build release check check-selftest fmt bench docs interop fuzz install clean-machine packages
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -40,6 +40,7 @@ fmt: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format $(SWIFT_SOURCES)
 
 bench: release ## Measure the README's table again (ONLY=picture measures one part)
+	$(SWIFT) build $(RELEASE) -j $(JOBS) --product KernelBenchmark
 	@python3 Benchmarks/bench.py $(addprefix --only ,$(ONLY))
 
 docs: ## Renew the generated parts of the docs and check every path in them
@@ -48,6 +49,10 @@ docs: ## Renew the generated parts of the docs and check every path in them
 
 interop: packages ## Test the files against the real diffusers library (a venv of its own)
 	@Tools/interop/run.sh
+
+SECONDS ?= 60
+fuzz: packages ## Fuzz every parser of bytes from outside for SECONDS each (PARSER=zip fuzzes one)
+	@Tools/fuzz/run.sh $(SECONDS) $(PARSER)
 
 install: ## Install programs, units, model and docs under DESTDIR/PREFIX (run make release first)
 	@Tools/install.sh "$(DESTDIR)" "$(PREFIX)"

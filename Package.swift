@@ -54,10 +54,11 @@ let package = Package(
     .target(
       name: "Models",
       dependencies: ["Errors", "Formats", "Kernels", "Ops", "Schedules", "Tensors", "Tokenizer"]),
-    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Tensors"]),
+    .target(name: "Embeddings", dependencies: ["Errors", "Formats", "Images", "StrictJSON", "Tensors", "Zlib"]),
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
+    .target(name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Tensors"]),
     .target(
       name: "Training",
       dependencies: ["Embeddings", "Errors", "Files", "Formats", "Images", "Models", "Ops", "Schedules", "Tensors"]),
@@ -83,7 +84,7 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Files", "Images", "Models", "Training", "Wire",
+        "Client", "Embeddings", "Errors", "Files", "Images", "Import", "Kernels", "Models", "Training", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -94,11 +95,16 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ]),
 
-    .executableTarget(name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops"], path: "Benchmarks/engine"),
+    .executableTarget(
+      name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops", "Tensors"], path: "Benchmarks/engine"),
+    .target(name: "CCeilings", path: "Benchmarks/ceilings", cSettings: [.unsafeFlags(["-O3"])]),
+    .executableTarget(
+      name: "KernelBenchmark", dependencies: ["CCeilings", "Kernels", "Ops", "Tensors"], path: "Benchmarks/kernels"),
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "KernelsTests", dependencies: ["CKernels", "Kernels"], exclude: ["Arm64"]),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["CKernels", "Kernels", "Tensors", "TestSupport"], exclude: ["Arm64"]),
     .testTarget(name: "ZlibTests", dependencies: ["Zlib"]),
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Golden")]),
@@ -109,6 +115,7 @@ let package = Package(
     .testTarget(
       name: "ModelsTests", dependencies: ["Errors", "Formats", "Kernels", "Models", "Ops", "Tensors"],
       resources: [.copy("Golden")]),
+    .testTarget(name: "ImportTests", dependencies: ["Errors", "Formats", "Import", "Kernels", "Models", "Ops"]),
     .testTarget(
       name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
     .testTarget(

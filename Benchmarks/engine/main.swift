@@ -1,10 +1,17 @@
 // Times the parts of a denoising step and of a training step, median of several runs:
 //   swift run -c release EngineBenchmark models/emoji-64 [RUNS]
+// or those of one guided picture in int8, as a line of JSON that other engines' figures are set beside:
+//   swift run -c release EngineBenchmark MODEL --size 512 --runs 3 --json
+import Glibc
 import Kernels
 import Models
 import Ops
 
 guard CommandLine.arguments.count > 1 else { fatalError("usage: EngineBenchmark MODEL [RUNS]") }
+if CommandLine.arguments.contains("--json") {
+  try PictureTimes(arguments: CommandLine.arguments).run()
+  exit(0)
+}
 let model = try DiffusionModel(path: CommandLine.arguments[1], parts: [.encoder, .decoder])
 let runs = CommandLine.arguments.count > 2 ? Int(CommandLine.arguments[2]) ?? 7 : 7
 

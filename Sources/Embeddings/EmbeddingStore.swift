@@ -70,7 +70,8 @@ public final class EmbeddingStore: Sendable {
 
   /// Puts an embedding file into the folder, atomically, and in force.
   ///
-  /// It replaces the embedding that `name` stands for now, wherever that file is; else it becomes `name`.safetensors.
+  /// It replaces the embedding that `name` stands for now, wherever that file is; else it becomes `name`.safetensors,
+  /// or `.pt`, `.png` and so on by its content.
   /// - Throws: `.invalidArgument` for a name that cannot be a file's; `.badFile` and `.badEmbedding` for content that
   ///   would not come into force; `.fileUnavailable` when the folder cannot be written. Nothing is changed then.
   public func add(_ bytes: [UInt8], as name: String) throws(InversionError) -> LearnedEmbedding {
@@ -78,10 +79,11 @@ public final class EmbeddingStore: Sendable {
     var result: Result<LearnedEmbedding, InversionError>?
     _ = update { state in
       result = Result { () throws(InversionError) in
-        let path = Self.path(of: name, in: table) ?? "\(stem).safetensors"
+        let known = Self.path(of: name, in: table)
+        let path = Self.path(for: bytes, known: known, stem: stem)
         let parsed = try EmbeddingFile.read(bytes: bytes, path: path)
         let embedding = try FolderState.checked(parsed, width: width, path: path)
-        if let owner = table.files[embedding.name], owner != path {
+        if let owner = table.files[embedding.name], owner != path, owner != known {
           throw InversionError(
             .badEmbedding,
             "'\(name)': the file's own name '\(embedding.name)' is that of '\(owner)' already; remove that one first")
@@ -92,6 +94,10 @@ public final class EmbeddingStore: Sendable {
           throw error
         } catch {
           throw InversionError(.fileUnavailable, "'\(folder)/\(path)': \(error)")
+        }
+        if let known, known != path {
+          unlink("\(folder)/\(known)")
+          state.refresh(known)
         }
         state.refresh(path)
         return embedding
@@ -137,6 +143,14 @@ public final class EmbeddingStore: Sendable {
   private static func path(of name: String, in table: EmbeddingTable) -> String? {
     if let embedding = table[name] { return table.files[embedding.name] }
     return table.rejected.first { !$0.path.isEmpty && EmbeddingFile.stem(of: $0.path) == name }?.path
+  }
+
+  /// Where content of a kind goes: over the file that is known, unless its name says that it is of another kind.
+  private static func path(for bytes: [UInt8], known: String?, stem: String) -> String {
+    let container = EmbeddingContainer(sniffing: bytes) ?? .safetensors
+    if let known, EmbeddingContainer(path: known) == container { return known }
+    let folder = known.flatMap { path in path.lastIndex(of: "/").map { String(path[...$0]) } } ?? ""
+    return "\(folder)\(stem).\(container.extensions[0])"
   }
 
   /// The file name for a trigger word: without angle brackets, which shells take for redirection.

@@ -22,15 +22,14 @@ struct FolderState {
     self.width = width
   }
 
-  /// Whether a file of this name is looked at. What is hidden, temporary or of another kind is not there for us.
+  /// Whether a file of this name is looked at. What is hidden, temporary or of another kind is not there for us, nor is
+  /// a preview that tools keep beside an embedding.
   static func isCandidate(_ path: String) -> Bool {
     let name = path.split(separator: "/").last ?? ""
-    guard !name.hasPrefix("."), let dot = name.lastIndex(of: ".") else { return false }
-    let kind = name[name.index(after: dot)...].lowercased()
-    return kind == "safetensors" || pickles.contains(kind)
+    return !name.hasPrefix(".") && !name.lowercased().hasSuffix(previewEnding) && EmbeddingContainer(path: path) != nil
   }
 
-  private static let pickles: Set = ["pt", "bin", "ckpt"]
+  private static let previewEnding = ".preview.png"
 
   /// Reads everything again; `enter` is called with each folder before it is listed, so that a watch misses nothing.
   mutating func rescan(enter: (String) -> Void) {
@@ -57,19 +56,19 @@ struct FolderState {
       return
     }
     do throws(InversionError) {
-      files[path] = File(embedding: try Self.read(full, width: width), refusal: nil)
+      files[path] = try Self.read(full, width: width).map { File(embedding: $0, refusal: nil) }
     } catch {
       files[path, default: File()].refusal = Self.reason(of: error, path: full)
     }
   }
 
-  /// - Throws: the errors of `EmbeddingFile.read`, `.badEmbedding` for another model's width.
-  static func read(_ path: String, width: Int) throws(InversionError) -> LearnedEmbedding {
-    guard !pickles.contains(where: { path.lowercased().hasSuffix(".\($0)") }) else {
-      throw InversionError(
-        .badFile, "'\(path)': a pickle file, which may hold code; convert it to safetensors")
+  /// Nil for a picture that carries no embedding: most are previews.
+  /// - Throws: the errors of `EmbeddingFile.read`, `.badEmbedding` for what this model cannot use.
+  static func read(_ path: String, width: Int) throws(InversionError) -> LearnedEmbedding? {
+    guard let embedding = try EmbeddingFile.readIfAny(bytes: EmbeddingFile.bytes(of: path), path: path) else {
+      return nil
     }
-    return try checked(EmbeddingFile.read(path), width: width, path: path)
+    return try checked(embedding, width: width, path: path)
   }
 
   static func checked(
@@ -80,11 +79,18 @@ struct FolderState {
       throw InversionError(
         .badEmbedding, "'\(path)': \(embedding.width) wide: \(family); this model needs \(width)")
     }
+    guard !embedding.isPerLayer else {
+      throw InversionError(
+        .badEmbedding,
+        "'\(path)': per-layer (XTI): \(embedding.layers) sets of vectors, one for each cross-attention layer; "
+          + "prompts take one set for all layers")
+    }
     return embedding
   }
 
   private static let families = [
-    768: "SD 1.x (CLIP ViT-L)", 1024: "SD 2.x (OpenCLIP ViT-H)", 1280: "SDXL's second text encoder (OpenCLIP ViT-bigG)",
+    192: "emoji-64", 768: "SD 1.x (CLIP ViT-L)", 1024: "SD 2.x (OpenCLIP ViT-H)",
+    1280: "SDXL's second text encoder (OpenCLIP ViT-bigG)",
   ]
 
   /// The message without the path that it begins with, which stands beside it wherever reasons are listed.
@@ -119,26 +125,27 @@ struct FolderState {
       embeddings[embedding.name] = embedding.inForce(since: generation)
       sources[embedding.name] = path
     }
-    let (aliases, shadowed) = Self.aliases(sources: sources)
+    let (aliases, shadowed) = Self.aliases(embeddings, sources: sources)
     let table = EmbeddingTable(
       generation: next, embeddings: embeddings, aliases: aliases, files: sources, rejected: rejected + shadowed)
     return table.sameContent(as: previous) ? previous : table
   }
 
-  /// The stems of the files in force that are free to stand for them, and a note for each that is not.
+  /// The words beside their own by which the files in force can be called, and a note for each that is not free.
   private static func aliases(
-    sources: [String: String]
+    _ embeddings: [String: LearnedEmbedding], sources: [String: String]
   ) -> (aliases: [String: String], shadowed: [RejectedFile]) {
     var aliases: [String: String] = [:]
     var shadowed: [RejectedFile] = []
     for (name, path) in sources.sorted(by: { ($0.value.depth, $0.value) < ($1.value.depth, $1.value) }) {
-      let stem = EmbeddingFile.stem(of: path)
-      if stem == name || !EmbeddingFile.isUsable(name: stem) { continue }
-      if let owner = sources[stem] ?? aliases[stem].flatMap({ sources[$0] }) {
-        let reason = "in force as '\(name)', but '\(stem)' is already a name of '\(owner)'"
-        shadowed.append(RejectedFile(path: path, reason: reason))
-      } else {
-        aliases[stem] = name
+      for word in [EmbeddingFile.stem(of: path), embeddings[name]?.otherName].compactMap(\.self) {
+        if word == name || aliases[word] == name || !EmbeddingFile.isUsable(name: word) { continue }
+        if let owner = sources[word] ?? aliases[word].flatMap({ sources[$0] }) {
+          let reason = "in force as '\(name)', but '\(word)' is already a name of '\(owner)'"
+          shadowed.append(RejectedFile(path: path, reason: reason))
+        } else {
+          aliases[word] = name
+        }
       }
     }
     return (aliases, shadowed)
@@ -154,7 +161,8 @@ extension EmbeddingTable {
 extension LearnedEmbedding {
   fileprivate func inForce(since generation: Int) -> LearnedEmbedding {
     LearnedEmbedding(
-      name: name, vectors: vectors, width: width, sha256: sha256, metadata: metadata, generation: generation)
+      name: name, otherName: otherName, vectors: vectors, width: width, layers: layers, sha256: sha256,
+      metadata: metadata, origin: origin, notes: notes, generation: generation)
   }
 }
 

@@ -81,7 +81,7 @@ public enum AtomicFile {
   }
 
   /// Makes the rename durable. The file is in place already; a folder that cannot be synced is no reason to fail.
-  private static func syncFolder(_ folder: String) {
+  package static func syncFolder(_ folder: String) {
     let fd = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard fd >= 0 else { return }
     fsync(fd)

@@ -55,7 +55,7 @@ public final class MappedFile: Sendable {
     /// Its pages may be dropped; they are read again when touched.
     case dontNeed
 
-    fileprivate var flag: Int32 {
+    var flag: Int32 {
       switch self {
       case .normal: MADV_NORMAL
       case .sequential: MADV_SEQUENTIAL
@@ -72,16 +72,29 @@ public final class MappedFile: Sendable {
   public func advise(_ advice: Advice, range: Range<Int>? = nil) {
     let range = range ?? 0..<bytes.count
     precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
-    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-    var lower = range.lowerBound / page * page
-    var upper = range.upperBound
-    if case .dontNeed = advice {
-      lower = (range.lowerBound + page - 1) / page * page
-      if upper != bytes.count { upper = upper / page * page }
-    }
-    guard let base = bytes.baseAddress, upper > lower else { return }
-    madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, advice.flag)
+    // After the file's end its last page holds nothing.
+    let isToEnd = range.upperBound == bytes.count
+    let end = isToEnd ? (range.upperBound + pageSize - 1) / pageSize * pageSize : range.upperBound
+    guard let base = bytes.baseAddress else { return }
+    adviseMapped(UnsafeRawBufferPointer(start: base + range.lowerBound, count: end - range.lowerBound), advice)
   }
+}
+
+private let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+
+/// Advises the kernel about mapped bytes, whoever holds their mapping: what streams weights knows only where they are.
+/// A hint: a failure is of no consequence.
+///
+/// `.dontNeed` shrinks to whole pages, so that a neighbour's bytes stay; the others grow to whole pages.
+public func adviseMapped(_ bytes: UnsafeRawBufferPointer, _ advice: MappedFile.Advice) {
+  guard let base = bytes.baseAddress else { return }
+  let (start, end) = (UInt(bitPattern: base), UInt(bitPattern: base) + UInt(bytes.count))
+  let page = UInt(pageSize)
+  let isDrop = advice == .dontNeed
+  let lower = isDrop ? (start + page - 1) / page * page : start / page * page
+  let upper = isDrop ? end / page * page : end
+  guard upper > lower, let address = UnsafeMutableRawPointer(bitPattern: lower) else { return }
+  madvise(address, Int(upper - lower), advice.flag)
 }
 
 /// Opens a regular file for reading and gives its size.

@@ -25,6 +25,14 @@ public func readFile(path: String, limit: Int = 64 << 20) throws -> [UInt8] {
   }
 }
 
+/// The size of a regular file in bytes.
+/// - Throws: `.fileUnavailable`.
+package func fileSize(path: String) throws -> Int {
+  let file = try openRegularFile(path)
+  close(file.fd)
+  return file.size
+}
+
 /// Whether a file or folder is there and can be looked up.
 package func exists(_ path: String) -> Bool {
   var status = stat()

@@ -2,9 +2,26 @@ import Errors
 import StrictJSON
 import Tensors
 
-/// Collects tensors and writes them as one safetensors file, laid out as the reference writer does: sorted by
-/// descending element type, then by name; the header padded with spaces so that the data is aligned.
+/// Collects tensors and writes them as one safetensors file.
 public struct SafetensorsWriter {
+  /// Where tensors stand in the file.
+  public enum Layout: Sendable {
+    /// As the reference writer has them: sorted by descending element type, then by name; the header padded with
+    /// spaces so that the data begins at a multiple of `alignment`. Data has no holes, so that a later tensor is
+    /// aligned only when the sizes before it are multiples of it.
+    case reference(alignment: Int)
+    /// For mapping: in the order in which they were added, large ones at the start of a page, the others at multiples
+    /// of 64 bytes. The format allows no holes: tensors of bytes named `fillerPrefix` and a number fill them.
+    case mapped
+  }
+
+  /// How the names of tensors that only fill a hole begin.
+  public static let fillerPrefix = "filler."
+  /// A tensor of this many bytes gets pages of its own.
+  private static let largeByteCount = 1 << 16
+  private static let pageSize = 4096
+  private static let cacheLine = 64
+
   private struct Item {
     let name: String
     let type: SafetensorsType
@@ -15,15 +32,14 @@ public struct SafetensorsWriter {
 
   /// Text that travels with the tensors; written in the order of its keys.
   public var metadata: [String: String]
-  private let alignment: Int
+  private let layout: Layout
   private var items: [Item] = []
+  private var names: Set<String> = []
 
-  /// - Parameter alignment: of the first data byte in the file. Data has no holes, so that a later tensor is aligned
-  ///   only when the sizes before it are multiples of it.
-  public init(metadata: [String: String] = [:], alignment: Int = 8) {
-    precondition(alignment >= 8 && alignment % 8 == 0)
+  public init(metadata: [String: String] = [:], layout: Layout = .reference(alignment: 8)) {
+    if case .reference(let alignment) = layout { precondition(alignment >= 8 && alignment % 8 == 0) }
     self.metadata = metadata
-    self.alignment = alignment
+    self.layout = layout
   }
 
   /// Adds a tensor whose bytes (row-major, little-endian) are produced only while the file is written, so that a model
@@ -32,7 +48,7 @@ public struct SafetensorsWriter {
     _ name: String, dtype: DType, shape: [Int], content: @escaping (inout AtomicFile.Output) throws -> Void
   ) {
     let type = SafetensorsType(dtype)
-    precondition(shape.allSatisfy { $0 >= 0 } && name != "__metadata__" && !items.contains { $0.name == name })
+    precondition(shape.allSatisfy { $0 >= 0 } && name != "__metadata__" && names.insert(name).inserted)
     guard let byteCount = type.byteCount(shape: shape) else { preconditionFailure("shape \(shape) overflows") }
     items.append(Item(name: name, type: type, shape: shape, byteCount: byteCount, content: content))
   }
@@ -51,10 +67,10 @@ public struct SafetensorsWriter {
   /// Writes the file beside `path`, syncs and renames it.
   /// - Throws: `.fileUnavailable`; the file that was there before stays.
   public func write(to path: String) throws {
-    let sorted = items.sorted { ($1.type.rank, $0.name.utf8Order) < ($0.type.rank, $1.name.utf8Order) }
+    let (placed, alignment) = placed()
     try AtomicFile.write(path: path) { output in
-      try output.write(header(sorted))
-      for item in sorted {
+      try output.write(header(placed, alignment))
+      for item in placed {
         let end = output.count + item.byteCount
         try item.content(&output)
         precondition(output.count == end, "tensor '\(item.name)' must write \(item.byteCount) bytes")
@@ -62,7 +78,31 @@ public struct SafetensorsWriter {
     }
   }
 
-  private func header(_ sorted: [Item]) -> [UInt8] {
+  /// The tensors in the order of the file, fillers among them, and the alignment of the first.
+  private func placed() -> ([Item], alignment: Int) {
+    guard case .reference(let alignment) = layout else { return (filled(), Self.pageSize) }
+    return (items.sorted { ($1.type.rank, $0.name.utf8Order) < ($0.type.rank, $1.name.utf8Order) }, alignment)
+  }
+
+  private func filled() -> [Item] {
+    var placed: [Item] = []
+    var end = 0
+    for item in items {
+      let alignment = item.byteCount >= Self.largeByteCount ? Self.pageSize : Self.cacheLine
+      let hole = (alignment - end % alignment) % alignment
+      if hole > 0 {
+        placed.append(
+          Item(name: "\(Self.fillerPrefix)\(placed.count)", type: .u8, shape: [hole], byteCount: hole) {
+            try $0.write([UInt8](repeating: 0, count: hole))
+          })
+      }
+      placed.append(item)
+      end += hole + item.byteCount
+    }
+    return placed
+  }
+
+  private func header(_ placed: [Item], _ alignment: Int) -> [UInt8] {
     var fields: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key.utf8Order < $1.key.utf8Order }
@@ -70,7 +110,7 @@ public struct SafetensorsWriter {
       fields.append("\"__metadata__\":{\(text)}")
     }
     var begin = 0
-    for item in sorted {
+    for item in placed {
       let shape = item.shape.map(String.init).joined(separator: ",")
       let end = begin + item.byteCount
       fields.append(

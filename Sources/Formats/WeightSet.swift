@@ -5,11 +5,40 @@ import Tensors
 protocol WeightSource: Sendable {
   var path: String { get }
   var tensors: [String: TensorEntry] { get }
-  /// Row-major, little-endian, perhaps not aligned; valid as long as the source lives.
-  func bytes(of entry: TensorEntry) -> UnsafeRawBufferPointer
+  /// - Throws: `.badFile` for elements that the format's reader does not widen.
+  func contents(of entry: TensorEntry) throws -> TensorContents
+  /// The tensor's pages in memory may go; they are read again when they are touched.
+  func release(_ entry: TensorEntry)
 }
 
-extension SafetensorsFile: WeightSource {}
+extension SafetensorsFile: WeightSource {
+  func contents(of entry: TensorEntry) -> TensorContents { TensorContents(bytes(of: entry), owner: self) }
+
+  func release(_ entry: TensorEntry) { advise(.dontNeed, entry) }
+}
+
+/// The elements of a tensor, row-major and little-endian, perhaps not aligned.
+public final class TensorContents: Sendable {
+  /// Valid as long as this object lives.
+  public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+  /// The mapping of which they are a part; nil where they are a copy.
+  private let owner: (any AnyObject & Sendable)?
+
+  init(_ bytes: UnsafeRawBufferPointer, owner: any AnyObject & Sendable) {
+    self.bytes = bytes
+    self.owner = owner
+  }
+
+  /// A copy, of elements that are not stored as they are needed.
+  init(copying floats: [Float]) {
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: floats.count * 4, alignment: 64)
+    floats.withUnsafeBytes { copy.copyMemory(from: $0) }
+    bytes = UnsafeRawBufferPointer(copy)
+    owner = nil
+  }
+
+  deinit { if owner == nil { bytes.deallocate() } }
+}
 
 /// The tensors of one network, from one file or from several shards, looked up by name.
 public struct WeightSet: Sendable {
@@ -18,7 +47,7 @@ public struct WeightSet: Sendable {
   /// What to call the set in a message: the file, or the index of the shards.
   private let path: String
 
-  /// Opens a single file: safetensors, or a torch file (`.bin`, `.ckpt`, `.pt`), told by its content.
+  /// Opens a single file: safetensors, GGUF, or a torch file (`.bin`, `.ckpt`, `.pt`), told by its content.
   /// - Throws: `.fileUnavailable`, `.badFile`.
   public init(path: String) throws {
     try self.init([openWeights(path)])
@@ -64,11 +93,18 @@ public struct WeightSet: Sendable {
     return entry
   }
 
-  /// The tensor's bytes, row-major and little-endian, perhaps not aligned; valid as long as this set or a copy of it
-  /// lives.
-  public func bytes(of entry: TensorEntry) -> UnsafeRawBufferPointer {
+  /// The tensor's elements, in the file where they are stored as `entry` says, else widened to it.
+  /// - Throws: `.badFile` for a quantisation that is not read.
+  public func contents(of entry: TensorEntry) throws -> TensorContents {
+    try source(of: entry).contents(of: entry)
+  }
+
+  /// Lets the tensor's pages go, so that reading a model of gigabytes one tensor after the other takes little memory.
+  public func release(_ entry: TensorEntry) { source(of: entry).release(entry) }
+
+  private func source(of entry: TensorEntry) -> any WeightSource {
     guard let index = sourceOfTensor[entry.name] else { preconditionFailure("the entry is another set's") }
-    return sources[index].bytes(of: entry)
+    return sources[index]
   }
 }
 
@@ -76,5 +112,6 @@ public struct WeightSet: Sendable {
 func openWeights(_ path: String) throws -> any WeightSource {
   let file = try MappedFile(path: path)
   if TorchFile.isOne(file.bytes) { return try TorchWeights(TorchFile(file)) }
+  if GGUFFile.isOne(file.bytes) { return try GGUFWeights(GGUFFile(file)) }
   return try SafetensorsFile(file)
 }

@@ -21,14 +21,18 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   private var noise: LatentNoise
   /// (height, width, channels)
   private let latentShape: [Int]
+  /// Of the starting picture; nil when noise alone is the start.
+  private let initial: InitialLatents?
   /// (count, height, width, channels), in the sampler's scale.
   private var latents: [Float]
   private var step = 0
 
-  /// - Parameter noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
+  /// - Parameters:
+  ///   - encoder: what reads the request's starting picture, where it has one.
+  ///   - noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
   init(
     _ request: GenerationRequest, _ encoding: PromptEncoding, _ model: DiffusionModel, _ size: PictureSize,
-    noise: [Float]? = nil
+    encoder: AutoencoderKL? = nil, noise: [Float]? = nil
   ) throws {
     self.request = request
     self.model = model
@@ -43,8 +47,19 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     latents = noise.map { rowsFromPlanes($0, request.count, shape[2], shape[0], shape[1]) } ?? ownNoise.draw()
     latentShape = shape
     self.noise = ownNoise
-    for index in latents.indices { latents[index] *= sampler.initialNoiseScale }
+    guard let start = request.start, let encoder else {
+      initial = nil
+      for index in latents.indices { latents[index] *= sampler.initialNoiseScale }
+      return
+    }
+    let initial = InitialLatents(start, encoder, size: size, steps: request.steps, noise: latents, on: tape)
+    self.initial = initial
+    latents = initial.latents(sampler)
+    step = initial.firstStep
   }
+
+  /// How many steps `next()` takes in all.
+  public var steps: Int { sampler.steps - (initial?.firstStep ?? 0) }
 
   private static func encode(
     _ encoding: PromptEncoding, _ request: GenerationRequest, _ model: DiffusionModel, _ tape: Tape
@@ -69,7 +84,8 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     guard step < sampler.steps else { return nil }
     sampler.step(step, latents: &latents, predict: predict, noise: { noise.draw() })
     step += 1
-    return step
+    initial?.restore(&latents, before: step, sampler)
+    return step - (initial?.firstStep ?? 0)
   }
 
   /// The network's prediction for the latents as it wants to see them, with guidance.
@@ -102,7 +118,8 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     return (0..<request.count).map { picture in
       let own = latents[picture * each..<(picture + 1) * each].map { $0 / scale + shift }
       let pixels = model.autoencoder.decode(tape.constant([1] + latentShape, own), on: tape).floats
-      return Picture(width: size.width, height: size.height, pixels: pixels.map(Self.byte))
+      let made = Picture(width: size.width, height: size.height, pixels: pixels.map(Self.byte))
+      return initial?.composed(made) ?? made
     }
   }
 

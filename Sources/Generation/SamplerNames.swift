@@ -124,6 +124,9 @@ public struct SamplingMethod: Sendable, Equatable {
     }
   }
 
+  /// The schedulers' names, without that of the model's own.
+  public static let schedulers = SigmaSpacing.allCases.map(\.rawValue)
+
   private static func spacing(_ name: String) throws(InversionError) -> SigmaSpacing? {
     let key = Self.key(name)
     if key.isEmpty || key == "automatic" { return nil }

@@ -39,6 +39,19 @@ extension Picture {
     return Array(UnsafeBufferPointer(start: data, count: out.count))
   }
 
+  /// The picture as a PNG file that carries a text.
+  /// - Parameter keyword: at most 79 characters of ASCII, as PNG wants them.
+  /// - Throws: `.invalidArgument` when PNG cannot hold them.
+  public func encodedPNG(keyword: String, text: String) throws(InversionError) -> [UInt8] {
+    var out = inv_bytes()
+    var error = inv_error()
+    guard inv_png_encode(pixels, UInt32(width), UInt32(height), keyword, text, &out, &error), let data = out.data else {
+      throw InversionError(.invalidArgument, "the picture of \(width)x\(height) as png: \(error.message)")
+    }
+    defer { inv_bytes_free(&out) }
+    return Array(UnsafeBufferPointer(start: data, count: out.count))
+  }
+
   /// A JPEG segment's length has 16 bits and counts itself and the six bytes before the structure.
   private static let jpegExifLimit = 65535 - 2 - Exif.prefix.count
 

@@ -15,9 +15,10 @@ public enum Parallel {
     set { threadCount.store(newValue, ordering: .relaxed) }
   }
 
-  /// Calls `body` for every piece in `0..<count`, each once, in any order, and returns when all are done.
-  public static func forEach(_ count: Int, _ body: (Int) -> Void) {
-    let workers = min(threads, count)
+  /// Calls `body` for every piece in `0..<count`, each once, in any order, and returns when all are done. `alone`: on
+  /// the calling thread, for work that is smaller than the start of a thread.
+  public static func forEach(_ count: Int, alone: Bool = false, _ body: (Int) -> Void) {
+    let workers = alone ? 1 : min(threads, count)
     guard workers > 1 else {
       for piece in 0..<count { body(piece) }
       return
@@ -41,6 +42,19 @@ public enum Parallel {
     let pieces = max(1, (count + grain - 1) / grain)
     forEach(pieces) { piece in
       body(count * piece / pieces..<count * (piece + 1) / pieces)
+    }
+  }
+
+  /// Cuts `0..<rows` of `channels` elements into pieces that are worth a thread and of which none crosses a multiple of
+  /// `unit` rows.
+  public static func forEachUnitRange(_ rows: Int, unit: Int, channels: Int, _ body: (Range<Int>) -> Void) {
+    let elementsWorthAPiece = 32_768
+    let units = rows / max(1, unit)
+    let wanted = max(1, min(16, rows * channels / elementsWorthAPiece))
+    let perUnit = max(1, min(unit, wanted / max(1, units)))
+    forEach(units * perUnit) { piece in
+      let (start, part) = (piece / perUnit * unit, piece % perUnit)
+      body(start + unit * part / perUnit..<start + unit * (part + 1) / perUnit)
     }
   }
 }

@@ -3,55 +3,25 @@ import Tensors
 
 /// The best int8 microkernel of this machine under the cap of `INVERSION_ISA`.
 // Unsafe: a name and a function pointer, constant for the life of the process.
-nonisolated(unsafe) private let kernel: UnsafePointer<inv_qd8_qc8w_gemm> = {
-  var index = 0
-  while let candidate = inv_qd8_qc8w_gemm_at(index) {
-    let name = String(cString: candidate.pointee.name)
-    let needs: InstructionSet = name.contains("avx512") ? .avx512 : name.contains("avx") ? .avx2 : .scalar
-    if needs.rawValue <= activeInstructionSet.rawValue || name.contains("neon") { return candidate }
-    index += 1
-  }
-  preconditionFailure("the scalar microkernel runs everywhere")
-}()
+nonisolated(unsafe) private let kernel = firstAllowed(inv_qd8_qc8w_gemm_at) { $0.isa }
 
 /// The name of the int8 microkernel in use.
 public var int8KernelName: String { String(cString: kernel.pointee.name) }
 
-/// Rows of int8 activations, each with a scale of its own.
-public struct QuantisedRows {
-  let elements: Buffer
-  let scales: Buffer
-  /// Bytes from row to row: the channels rounded up to 4.
-  let stride: Int
-  public let rows: Int
-  public let channels: Int
-
-  /// Quantises (rows, channels) of f32.
-  public init(_ x: UnsafeRawPointer, rows: Int, channels: Int, pool: BufferPool) {
-    let stride = (channels + 3) / 4 * 4
-    elements = pool.allocate(byteCount: rows * stride)
-    scales = pool.allocate(byteCount: rows * MemoryLayout<inv_qd8_row>.stride)
-    self.stride = stride
-    self.rows = rows
-    self.channels = channels
-    let source = x.assumingMemoryBound(to: Float.self)
-    let target = elements.pointer.assumingMemoryBound(to: Int8.self)
-    let rowScales = scales.pointer.assumingMemoryBound(to: inv_qd8_row.self)
-    Parallel.forEachRange(rows, grain: max(64, rows / 8)) { range in
-      let first = range.lowerBound
-      inv_qd8_quantise_rows(
-        range.count, channels, source + first * channels, stride, target + first * stride, rowScales + first)
-    }
-  }
-}
-
 /// int8 weights of a linear layer or convolution, one scale per output channel, packed for the microkernels.
 public struct PackedWeight: @unchecked Sendable {
+  /// Columns of a panel: the outputs that one packing step keeps together.
+  public static let panelWidth = Int(INV_QC8W_NR)
+
   public let outputs: Int
   public let kernel: Int
   public let inputs: Int
-  private let panels: Buffer
-  private let columnScales: Buffer
+  /// (panels, taps, depth / 4, 32, 4) bytes, in a buffer or in a file's mapping: what streaming reads ahead and drops.
+  public let panels: UnsafeRawBufferPointer
+  /// (outputs)
+  public let columnScales: UnsafeBufferPointer<Float>
+  /// Keeps the memory of both alive.
+  private let owner: AnyObject
   /// What a window sees outside a picture.
   private let zeros: Buffer
   private let panelStride: Int
@@ -63,16 +33,20 @@ public struct PackedWeight: @unchecked Sendable {
     kernel = weight.shape.count == 4 ? weight.shape[1] : 1
     inputs = weight.shape[weight.shape.count - 1]
     let taps = kernel * kernel
-    let depth = (inputs + 3) / 4 * 4
-    let width = Int(INV_QC8W_NR)
-    panelStride = taps * depth * width
-    panels = pool.allocate(byteCount: (outputs + width - 1) / width * panelStride)
-    columnScales = pool.allocate(byteCount: outputs * 4)
-    zeros = pool.allocate(byteCount: depth)
-    zeros.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: depth)
+    let shape = Self.panelShape(outputs: outputs, kernel: kernel, inputs: inputs)
+    panelStride = shape.dropFirst().reduce(1, *)
+    let width = Self.panelWidth
+    let depth = panelStride / taps / width
+    // The scales stand behind the panels, whose size is a multiple of theirs.
+    let panelBytes = shape[0] * panelStride
+    let memory = pool.allocate(byteCount: panelBytes + outputs * 4)
+    zeros = Self.zeros(depth, pool)
+    owner = memory
 
     let source = weight.pointer.assumingMemoryBound(to: Float.self)
-    let scales = columnScales.pointer.assumingMemoryBound(to: Float.self)
+    let scales = (memory.pointer + panelBytes).assumingMemoryBound(to: Float.self)
+    panels = UnsafeRawBufferPointer(start: memory.pointer, count: panelBytes)
+    columnScales = UnsafeBufferPointer(start: scales, count: outputs)
     for output in 0..<outputs {
       let row = UnsafeBufferPointer(start: source + output * taps * inputs, count: taps * inputs)
       scales[output] = row.reduce(0) { max($0, abs($1)) } / 127
@@ -86,46 +60,132 @@ public struct PackedWeight: @unchecked Sendable {
           tapWeights[output * inputs + input] = Int8(value.rounded(.toNearestOrEven))
         }
       }
-      let start = panels.pointer + tap * depth * width
+      let start = memory.pointer + tap * depth * width
       inv_qc8w_pack(outputs, inputs, tapWeights, panelStride, start.assumingMemoryBound(to: UInt8.self))
     }
   }
 
-  /// output (pictures * positions, outputs) = the window over `rows`, times the weights, plus `bias` (outputs).
-  public func product(
-    _ rows: QuantisedRows, window: Window, bias: Weight?, into output: UnsafeMutableRawPointer
+  /// Weights that were packed before, as they are mapped; nothing is copied or touched.
+  /// - Parameters:
+  ///   - panels: as many bytes as `panelShape` says, at a multiple of 64.
+  ///   - scales: f32 (outputs).
+  ///   - owner: keeps both alive.
+  public init(
+    panels: UnsafeRawBufferPointer, scales: UnsafeRawPointer, outputs: Int, kernel: Int, inputs: Int, owner: AnyObject,
+    pool: BufferPool
   ) {
-    precondition(rows.channels == inputs && window.kernel == kernel && window.channels == inputs)
-    let positions = window.outHeight * window.outWidth
-    let total = rows.rows / (window.height * window.width) * positions
-    var product = inv_qd8_product(
-      kernel: Kernels.kernel, window: window.c, elements: rows.elements.pointer.assumingMemoryBound(to: Int8.self),
-      scales: rows.scales.pointer.assumingMemoryBound(to: inv_qd8_row.self), stride: rows.stride,
-      zeros: zeros.pointer.assumingMemoryBound(to: Int8.self),
-      panels: panels.pointer.assumingMemoryBound(to: UInt8.self), panel_stride: panelStride, outputs: outputs,
-      column_scales: columnScales.pointer.assumingMemoryBound(to: Float.self),
-      bias: bias?.pointer.assumingMemoryBound(to: Float.self), output: output.assumingMemoryBound(to: Float.self))
-    let width = Int(INV_QC8W_NR)
-    let panelCount = (outputs + width - 1) / width
-    withUnsafePointer(to: &product) { product in
-      Self.forEachTile(rows: total, panels: panelCount, operations: total * outputs * inputs * kernel * kernel) {
-        inv_qd8_qc8w_product(product, $0.lowerBound, $0.upperBound, $1.lowerBound, $1.upperBound)
-      }
-    }
+    let shape = Self.panelShape(outputs: outputs, kernel: kernel, inputs: inputs)
+    precondition(panels.count == shape.reduce(1, *) && UInt(bitPattern: panels.baseAddress) % 64 == 0)
+    (self.outputs, self.kernel, self.inputs) = (outputs, kernel, inputs)
+    self.panels = panels
+    self.owner = owner
+    columnScales = UnsafeBufferPointer(start: scales.assumingMemoryBound(to: Float.self), count: outputs)
+    panelStride = shape.dropFirst().reduce(1, *)
+    zeros = Self.zeros(shape[2] * shape[4], pool)
   }
 
-  /// Cuts along the rows where there are enough, else along the panels; not at all where a thread's start would cost
-  /// more than it saves. By shape alone.
-  private static func forEachTile(
-    rows: Int, panels: Int, operations: Int, _ body: (Range<Int>, Range<Int>) -> Void
+  /// The name of this packing in model packages: 32 columns a panel, 4 elements of depth together, bytes offset by 128.
+  public static let packing = "qc8w-32c4-u8"
+
+  /// Dimensions of the panels: (panels, taps, depth / 4, 32, 4).
+  public static func panelShape(outputs: Int, kernel: Int, inputs: Int) -> [Int] {
+    let (width, group) = (Int(INV_QC8W_NR), Int(INV_QC8W_KR))
+    return [(outputs + width - 1) / width, kernel * kernel, (inputs + group - 1) / group, width, group]
+  }
+
+  private static func zeros(_ count: Int, _ pool: BufferPool) -> Buffer {
+    let zeros = pool.allocate(byteCount: count)
+    zeros.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+    return zeros
+  }
+
+  /// What a product does beside multiplying.
+  public struct Epilogue {
+    /// (outputs), added to every row.
+    public var bias: Weight?
+    /// (pictures, outputs), added to the rows of each picture.
+    public var rowVectors: UnsafeRawPointer?
+    /// (rows, outputs), added.
+    public var residual: UnsafeRawPointer?
+    /// The first half of the outputs is multiplied by GELU of the second (GEGLU), with this table's kernel.
+    public var gate: KernelTable?
+
+    public init(bias: Weight?) { self.bias = bias }
+  }
+
+  /// Whether the outputs can be halves that a gate joins: the halves must be whole panels.
+  public var canBeGated: Bool { outputs % (2 * Self.panelWidth) == 0 }
+
+  /// output (pictures * positions, outputs, or half of them when gated) = the window over the rows, times the weights,
+  /// with all that the epilogue adds.
+  ///
+  /// - Parameters:
+  ///   - parts: rows whose channels lie side by side, each with scales of its own.
+  ///   - doubled: whether the window slides over the pictures doubled in height and width.
+  public func product(
+    _ parts: [QuantisedRows], window: Window, doubled: Bool = false, _ epilogue: Epilogue,
+    into output: UnsafeMutableRawPointer
   ) {
+    precondition(parts.reduce(0) { $0 + $1.channels } == inputs && window.kernel == kernel && window.channels == inputs)
+    precondition((1...Int(INV_QD8_PARTS_MAX)).contains(parts.count))
+    precondition(parts.count == 1 || parts.allSatisfy { $0.channels % 4 == 0 })
+    let positions = window.outHeight * window.outWidth
+    let pixels = window.height * window.width / (doubled ? 4 : 1)
+    let total = parts[0].rows / pixels * positions
+    guard let panelStart = panels.baseAddress?.assumingMemoryBound(to: UInt8.self),
+      let scaleStart = columnScales.baseAddress
+    else { preconditionFailure("a layer has weights") }
+    var product = inv_qd8_product(
+      kernel: Kernels.kernel, window: window.c, parts: parts.count, part: (parts[0].c, parts[parts.count - 1].c),
+      doubled: doubled ? 1 : 0, zeros: zeros.pointer.assumingMemoryBound(to: Int8.self),
+      panels: panelStart, panel_stride: panelStride, outputs: outputs,
+      column_scales: scaleStart,
+      bias: epilogue.bias?.pointer.assumingMemoryBound(to: Float.self),
+      row_vectors: epilogue.rowVectors?.assumingMemoryBound(to: Float.self),
+      residual: epilogue.residual?.assumingMemoryBound(to: Float.self), gate: epilogue.gate?.geglu,
+      output: output.assumingMemoryBound(to: Float.self))
+    let width = epilogue.gate == nil ? outputs : outputs / 2
+    let panelCount = (width + Self.panelWidth - 1) / Self.panelWidth
+    let tiles = ProductTiles(rows: total, panels: panelCount, operations: total * outputs * inputs * kernel * kernel)
+    withUnsafePointer(to: &product) { product in
+      tiles.run { inv_qd8_qc8w_product(product, $0.lowerBound, $0.upperBound, $1.lowerBound, $1.upperBound) }
+    }
+  }
+}
+
+/// How a product is cut for threads: by its shape alone, so that the result does not depend on how many there are.
+private struct ProductTiles {
+  let rows: Int
+  let panels: Int
+  private let rowPieces: Int
+  private let panelPieces: Int
+
+  /// Along the rows where there are many, since then a piece's rows stay in cache; the rest along the panels. Not at
+  /// all where a thread's start would cost more than it saves.
+  init(rows: Int, panels: Int, operations: Int) {
+    self.rows = rows
+    self.panels = panels
     let smallestWorthCutting = 1_000_000
-    if operations < smallestWorthCutting {
-      body(0..<rows, 0..<panels)
-    } else if rows >= 96 {
-      Parallel.forEachRange(rows, grain: max(48, rows / 8)) { body($0, 0..<panels) }
-    } else {
-      Parallel.forEachRange(panels, grain: max(1, panels / 4)) { body(0..<rows, $0) }
+    // Enough for several threads to end at about the same time.
+    let pieces = 16
+    guard operations >= smallestWorthCutting else {
+      (rowPieces, panelPieces) = (1, 1)
+      return
+    }
+    let rowsWorthAPiece = 192
+    rowPieces = max(1, min(pieces, rows / rowsWorthAPiece))
+    panelPieces = min(panels, (pieces + rowPieces - 1) / rowPieces)
+  }
+
+  func run(_ body: (Range<Int>, Range<Int>) -> Void) {
+    // Whole tiles of rows, or nearly: the microkernels take up to 12.
+    let step = 12
+    let steps = (rows + step - 1) / step
+    Parallel.forEach(rowPieces * panelPieces) { piece in
+      let (row, panel) = (piece / panelPieces, piece % panelPieces)
+      body(
+        min(rows, steps * row / rowPieces * step)..<min(rows, steps * (row + 1) / rowPieces * step),
+        panels * panel / panelPieces..<panels * (panel + 1) / panelPieces)
     }
   }
 }

@@ -22,7 +22,8 @@ struct AttentionLayer: Sendable {
   /// x (B, N, C), sources of keys and values (B, M, context) -> (B, N, C).
   func callAsFunction(_ x: Activation, keys: Activation, values: Activation, on tape: Tape) -> Activation {
     let h = tape.attention(
-      tape.linear(x, toQ), tape.linear(keys, toK), tape.linear(values, toV), heads: heads)
+      tape.linear(x, toQ), tape.linear(keys, toK), tape.linear(values, toV), heads: heads,
+      precision: toQ.attentionPrecision)
     return tape.linear(h, toOut)
   }
 }

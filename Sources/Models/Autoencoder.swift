@@ -1,5 +1,4 @@
 import Errors
-import Formats
 import Ops
 import Tensors
 
@@ -76,10 +75,8 @@ public struct AutoencoderKL: Sendable {
   }
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  init(
-    config: AutoencoderConfig, weights: WeightSet, parts: Parts, dtype: DType, names: WeightNames = .autoencoder
-  ) throws {
-    let scope = WeightScope(weights, dtype: dtype, names: names)
+  init(config: AutoencoderConfig, layers: any LayerSource, parts: Parts) throws {
+    let scope = WeightScope(layers)
     self.config = config
     encoder = parts.contains(.encoder) ? try Encoder(scope, config) : nil
     decoder = parts.contains(.decoder) ? try Decoder(scope, config) : nil

@@ -11,11 +11,12 @@ func decodeConfig<Config: Decodable>(_ type: Config.Type, from json: [UInt8], pa
   } catch let error as InversionError {
     throw InversionError(error.code, "'\(path)': \(error.message)")
   } catch let error as DecodingError {
-    throw InversionError(.badModel, "'\(path)': \(reason(error)); use the model's own config")
+    throw InversionError(.badModel, "'\(path)': \(decodingReason(error)); use the model's own config")
   }
 }
 
-private func reason(_ error: DecodingError) -> String {
+/// What is wrong, and with which key.
+package func decodingReason(_ error: DecodingError) -> String {
   func key(_ context: DecodingError.Context) -> String {
     context.codingPath.map(\.stringValue).joined(separator: ".")
   }

@@ -1,10 +1,10 @@
 import Errors
-import Formats
 import Schedules
 import Tensors
 import Tokenizer
 
-/// The parts of a text-to-image latent diffusion model, read from a diffusers folder or a single-file checkpoint.
+/// The parts of a text-to-image latent diffusion model, read from a package, a diffusers folder or a single-file
+/// checkpoint.
 public struct DiffusionModel: Sendable {
   /// The name of its folder, or of its file without the extension.
   public let name: String
@@ -15,53 +15,23 @@ public struct DiffusionModel: Sendable {
   public let schedule: NoiseSchedule
 
   /// - Parameters:
-  ///   - path: a diffusers folder, or a Stable Diffusion 1.x or 2.x checkpoint file.
+  ///   - path: a package, a diffusers folder, or a Stable Diffusion 1.x or 2.x checkpoint file.
   ///   - parts: the halves of the VAE to load: pictures out want the decoder, pictures in the encoder.
-  ///   - plan: the precision of the U-Net's layers.
+  ///   - plan: the precision of the layers; a package has its own.
   /// - Throws: `fileUnavailable`, `badFile` or `badModel` naming the file, and the key or tensor.
-  public init(
-    path: String, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: PrecisionPlan = .full
-  ) throws {
-    let last = path.split(separator: "/").last.map(String.init) ?? path
-    if let kind = [".safetensors", ".ckpt"].first(where: { last.hasSuffix($0) }) {
-      let file = try SingleFileCheckpoint(path: path)
-      try self.init(file, name: String(last.dropLast(kind.count)), parts: parts, dtype: dtype, plan: plan)
-    } else {
-      try self.init(DiffusersFolder(path: path), name: last, parts: parts, dtype: dtype, plan: plan)
-    }
+  public init(path: String, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: ModelPlan = .full) throws {
+    try self.init(openModel(path: path), parts: parts, dtype: dtype, plan: plan)
+  }
+
+  init(_ source: any ModelSource, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: ModelPlan = .full) throws {
+    name = source.name
+    let scheduler = try source.schedulerConfig()
+    schedule = NoiseSchedule(try SchedulerConfig(json: scheduler.json, path: scheduler.path))
+    textEncoder = try CLIPTextModel(source, dtype: dtype, plan: plan[.textEncoder])
+    unet = try UNet2DConditionModel(source, dtype: dtype, plan: plan[.unet])
+    autoencoder = try AutoencoderKL(source, parts: parts, dtype: dtype, plan: plan[.vae])
+    tokenizer = try source.tokenizer().load()
     try checkFit()
-  }
-
-  init(
-    _ folder: DiffusersFolder, name: String, parts: AutoencoderKL.Parts, dtype: DType, plan: PrecisionPlan
-  ) throws {
-    self.name = name
-    schedule = NoiseSchedule(
-      try SchedulerConfig(
-        json: folder.config(of: "scheduler", file: "scheduler_config.json"),
-        path: "\(folder.path)/scheduler/scheduler_config.json"))
-    textEncoder = try CLIPTextModel(folder, dtype: dtype)
-    unet = try UNet2DConditionModel(folder, dtype: dtype, plan: plan)
-    autoencoder = try AutoencoderKL(folder, parts: parts, dtype: dtype)
-    tokenizer = try Self.tokenizer(folder.path)
-  }
-
-  init(
-    _ file: SingleFileCheckpoint, name: String, parts: AutoencoderKL.Parts, dtype: DType, plan: PrecisionPlan
-  ) throws {
-    self.name = name
-    tokenizer = file.tokenizer
-    textEncoder = try file.textEncoder(dtype: dtype)
-    unet = try file.unet(dtype: dtype, plan: plan)
-    autoencoder = try file.autoencoder(parts: parts, dtype: dtype)
-    schedule = file.schedule
-  }
-
-  /// The folder's own tokenizer, or CLIP's for checkpoints that carry none.
-  private static func tokenizer(_ path: String) throws -> CLIPTokenizer {
-    let folder = "\(path)/tokenizer"
-    let hasOwn = ["vocab.json", "tokenizer.json"].contains { exists("\(folder)/\($0)") }
-    return hasOwn ? try CLIPTokenizer(folder: folder) : .clip
   }
 
   private func checkFit() throws {

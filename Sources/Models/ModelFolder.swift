@@ -1,12 +1,43 @@
 import Formats
 import Tensors
 
+extension DiffusersFolder: ModelSource {
+  package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
+
+  package func config(of network: Network) throws -> ConfigText {
+    ConfigText(try config(of: network.rawValue), path: "\(path)/\(network.rawValue)/config.json")
+  }
+
+  package func schedulerConfig() throws -> ConfigText {
+    let file = "scheduler_config.json"
+    return ConfigText(try config(of: "scheduler", file: file), path: "\(path)/scheduler/\(file)")
+  }
+
+  /// The folder's own tokenizer, or CLIP's for checkpoints that carry none.
+  package func tokenizer() -> TokenizerSource {
+    let folder = "\(path)/tokenizer"
+    let hasOwn = ["vocab.json", "tokenizer.json"].contains { exists("\(folder)/\($0)") }
+    return hasOwn ? .folder(folder) : .clip(pad: nil)
+  }
+
+  package func layers(of network: Network, dtype: DType, plan: PrecisionPlan) throws -> any LayerSource {
+    let names: WeightNames =
+      switch network {
+      case .textEncoder: .textEncoder
+      case .unet: WeightNames()
+      case .vae: .autoencoder
+      }
+    return CheckpointLayers(try weights(of: network.rawValue), names: names, dtype: dtype, plan: plan)
+  }
+}
+
+// MARK: One network alone
+
 extension CLIPTextModel {
   /// Reads `text_encoder/` of a diffusers folder.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
   public init(_ folder: DiffusersFolder, dtype: DType = .f32) throws {
-    let config = try folder.decode(TextEncoderConfig.self, of: "text_encoder")
-    try self.init(config: config, weights: folder.weights(of: "text_encoder"), dtype: dtype)
+    try self.init(folder as any ModelSource, dtype: dtype, plan: .full)
   }
 }
 
@@ -14,8 +45,7 @@ extension UNet2DConditionModel {
   /// Reads `unet/` of a diffusers folder.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
   public init(_ folder: DiffusersFolder, dtype: DType = .f32, plan: PrecisionPlan = .full) throws {
-    let config = try folder.decode(UNetConfig.self, of: "unet")
-    try self.init(config: config, weights: folder.weights(of: "unet"), dtype: dtype, plan: plan)
+    try self.init(folder as any ModelSource, dtype: dtype, plan: plan)
   }
 }
 
@@ -23,13 +53,6 @@ extension AutoencoderKL {
   /// Reads `vae/` of a diffusers folder.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
   public init(_ folder: DiffusersFolder, parts: Parts, dtype: DType = .f32) throws {
-    let config = try folder.decode(AutoencoderConfig.self, of: "vae")
-    try self.init(config: config, weights: folder.weights(of: "vae"), parts: parts, dtype: dtype)
-  }
-}
-
-extension DiffusersFolder {
-  fileprivate func decode<Config: Decodable>(_ type: Config.Type, of component: String) throws -> Config {
-    try decodeConfig(type, from: config(of: component), path: "\(path)/\(component)/config.json")
+    try self.init(folder as any ModelSource, parts: parts, dtype: dtype, plan: .full)
   }
 }

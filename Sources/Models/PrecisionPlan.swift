@@ -1,20 +1,69 @@
-/// Which layers of the U-Net compute in int8: a decision per layer, by its path.
-///
-/// The default keeps what the published sensitivities (MixDQ, TFMQ-DM) say suffers most: the first and the last
-/// convolution and everything that sees the timestep.
+/// How a layer's weights are kept, and computed with.
+public enum LayerPrecision: String, Sendable, Codable, CaseIterable {
+  /// int8 weights, one scale an output; int8 activations, one scale a row.
+  case int8
+  /// Stored in half the memory; widened where no kernel reads f16.
+  case f16
+  case f32
+}
+
+/// Which layers of one network have which precision: a decision per layer, by its path.
 public struct PrecisionPlan: Sendable, Equatable {
-  /// Path prefixes of the layers that stay in full precision; nil keeps them all.
-  private let kept: [String]?
+  package let fallback: LayerPrecision
+  /// Layers that differ, by their path, its beginning (`time_embedding`) or its end (`time_emb_proj`).
+  package let exceptions: [String: LayerPrecision]
+
+  public init(_ fallback: LayerPrecision, except exceptions: [String: LayerPrecision] = [:]) {
+    self.fallback = fallback
+    self.exceptions = exceptions
+  }
 
   /// Every layer in the tape's element type: what training and gradients need.
-  public static let full = PrecisionPlan(kept: nil)
+  public static let full = PrecisionPlan(.f32)
 
-  /// int8 activations and weights but for the sensitive layers.
-  public static let int8 = PrecisionPlan(kept: ["conv_in", "conv_out", "time_embedding"])
+  /// int8 for a U-Net, but for what the published sensitivities (MixDQ, TFMQ-DM) say suffers most: the first and the
+  /// last convolution and everything that sees the timestep. The latter's products are one row a picture: nothing to
+  /// win.
+  public static let int8 = PrecisionPlan(
+    .int8, except: ["conv_in": .f16, "conv_out": .f16, "time_embedding": .f16, "time_emb_proj": .f16])
 
-  func isInt8(_ path: String) -> Bool {
-    guard let kept else { return false }
-    // One vector a picture and resnet: nothing to win.
-    return !path.hasSuffix("time_emb_proj") && !kept.contains { path == $0 || path.hasPrefix("\($0).") }
+  /// The longest exception that matches decides.
+  public func precision(of path: String) -> LayerPrecision {
+    if let own = exceptions[path] { return own }
+    let matching = exceptions.keys.filter { Self.matches($0, path) }
+    return matching.max { ($0.count, $0) < ($1.count, $1) }.flatMap { exceptions[$0] } ?? fallback
   }
+
+  package static func matches(_ exception: String, _ path: String) -> Bool {
+    path == exception || path.hasPrefix("\(exception).") || path.hasSuffix(".\(exception)")
+  }
+
+  func isInt8(_ path: String) -> Bool { precision(of: path) == .int8 }
+}
+
+/// The networks of a model, by diffusers' name of their folder.
+public enum Network: String, Sendable, CaseIterable {
+  case textEncoder = "text_encoder"
+  case unet
+  case vae
+}
+
+/// The precision of every layer of a model.
+public struct ModelPlan: Sendable, Equatable {
+  private var plans: [Network: PrecisionPlan]
+
+  public init(textEncoder: PrecisionPlan, unet: PrecisionPlan, vae: PrecisionPlan) {
+    plans = [.textEncoder: textEncoder, .unet: unet, .vae: vae]
+  }
+
+  public subscript(network: Network) -> PrecisionPlan {
+    get { plans[network] ?? .full }
+    set { plans[network] = newValue }
+  }
+
+  /// What training needs.
+  public static let full = ModelPlan(textEncoder: .full, unet: .full, vae: .full)
+
+  /// What serving uses where no analysis has said more.
+  public static let int8 = ModelPlan(textEncoder: PrecisionPlan(.f16), unet: .int8, vae: PrecisionPlan(.f16))
 }

@@ -1,13 +1,11 @@
 import Errors
 import Formats
-import Schedules
 import Tensors
-import Tokenizer
 
-/// A Stable Diffusion 1.x or 2.x checkpoint in one file, safetensors or `.ckpt`, as AUTOMATIC1111 and most model sites
-/// have them. Such a file carries no configs: sizes are read from the shapes of its tensors, the rest follows from the
-/// family.
-struct SingleFileCheckpoint {
+/// A Stable Diffusion 1.x or 2.x checkpoint in one file, safetensors, `.ckpt` or GGUF, as AUTOMATIC1111, most model
+/// sites and stable-diffusion.cpp have them. Such a file carries no configs: sizes are read from the shapes of its
+/// tensors, the rest follows from the family.
+struct SingleFileCheckpoint: ModelSource {
   /// What no shape tells.
   struct Constants {
     var normGroups = 32
@@ -44,38 +42,43 @@ struct SingleFileCheckpoint {
 
   // MARK: Parts
 
-  func unet(dtype: DType, plan: PrecisionPlan) throws -> UNet2DConditionModel {
-    try UNet2DConditionModel(
-      config: decodeConfig(UNetConfig.self, from: unetConfig(), path: path), weights: weights, dtype: dtype,
-      plan: plan, names: .checkpointUNet)
+  var name: String {
+    let last = path.split(separator: "/").last.map(String.init) ?? path
+    return last.split(separator: ".").dropLast().joined(separator: ".")
   }
 
-  func textEncoder(dtype: DType) throws -> CLIPTextModel {
-    try CLIPTextModel(
-      config: decodeConfig(TextEncoderConfig.self, from: textConfig(), path: path), weights: weights, dtype: dtype,
-      names: .checkpointText)
+  func config(of network: Network) throws -> ConfigText {
+    let config =
+      switch network {
+      case .textEncoder: try textConfig()
+      case .unet: try unetConfig()
+      case .vae: try vaeConfig(vaeWidths())
+      }
+    return ConfigText(config, path: path)
   }
 
-  func autoencoder(parts: AutoencoderKL.Parts, dtype: DType) throws -> AutoencoderKL {
-    let widths = try vaeWidths()
-    return try AutoencoderKL(
-      config: decodeConfig(AutoencoderConfig.self, from: vaeConfig(widths), path: path), weights: weights,
-      parts: parts, dtype: dtype, names: .checkpointAutoencoder(levels: widths.count))
+  func layers(of network: Network, dtype: DType, plan: PrecisionPlan) throws -> any LayerSource {
+    let names: WeightNames =
+      switch network {
+      case .textEncoder: .checkpointText
+      case .unet: .checkpointUNet
+      case .vae: .checkpointAutoencoder(levels: try vaeWidths().count)
+      }
+    return CheckpointLayers(weights, names: names, dtype: dtype, plan: plan)
   }
 
   /// CLIP's own; Stable Diffusion 2.x pads with `!`.
-  var tokenizer: CLIPTokenizer { family == .sd1 ? .clip : .clip.padded(with: "!") }
+  func tokenizer() -> TokenizerSource { .clip(pad: family == .sd1 ? nil : "!") }
 
   /// The schedule that all these models were trained with.
-  var schedule: NoiseSchedule {
-    var config = SchedulerConfig()
-    config.betaSchedule = .scaledLinear
-    config.betaStart = 0.00085
-    config.betaEnd = 0.012
-    config.stepsOffset = 1
-    config.setAlphaToOne = false
-    config.predictionType = predictsVelocity ? .velocity : .epsilon
-    return NoiseSchedule(config)
+  func schedulerConfig() -> ConfigText {
+    ConfigText(
+      json(
+        """
+        {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000,
+         "steps_offset": 1, "set_alpha_to_one": false,
+         "prediction_type": "\(predictsVelocity ? "v_prediction" : "epsilon")"}
+        """), path: path)
   }
 
   /// Newer files mark velocity prediction by a tensor; for older ones AUTOMATIC1111's users keep a `.yaml` of the same

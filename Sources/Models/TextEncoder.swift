@@ -1,5 +1,4 @@
 import Errors
-import Formats
 import Ops
 import Tensors
 
@@ -50,14 +49,13 @@ public struct CLIPTextModel: Sendable {
   let finalLayerNorm: NormParameters
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  init(config: TextEncoderConfig, weights: WeightSet, dtype: DType, names: WeightNames = .textEncoder) throws {
-    let scope = WeightScope(weights, dtype: dtype, names: names)
+  init(config: TextEncoderConfig, layers source: any LayerSource) throws {
+    let scope = WeightScope(source)
     let width = config.hiddenSize
     self.config = config
     embeddings = TokenEmbedding(
-      tokens: try scope["embeddings.token_embedding"].rawTensor("weight", [config.vocabSize, width]),
-      positions: try scope["embeddings.position_embedding"].rawTensor(
-        "weight", [config.maxPositionEmbeddings, width]))
+      tokens: try scope["embeddings.token_embedding"].table(rows: config.vocabSize, columns: width),
+      positions: try scope["embeddings.position_embedding"].table(rows: config.maxPositionEmbeddings, columns: width))
     layers = try (0..<config.numHiddenLayers).map { try CLIPEncoderLayer(scope["encoder.layers"][$0], config) }
     finalLayerNorm = try scope["final_layer_norm"].norm(width, eps: config.layerNormEps)
   }

@@ -1,5 +1,4 @@
 import Errors
-import Formats
 import Ops
 import Tensors
 
@@ -24,11 +23,8 @@ public struct UNet2DConditionModel: Sendable {
   public let crossAttentionCount: Int
 
   /// - Throws: `badModel` naming the tensor that is missing or has another shape than the config says.
-  init(
-    config: UNetConfig, weights: WeightSet, dtype: DType, plan: PrecisionPlan = .full,
-    names: WeightNames = WeightNames()
-  ) throws {
-    let scope = WeightScope(weights, dtype: dtype, names: names, plan: plan)
+  init(config: UNetConfig, layers: any LayerSource) throws {
+    let scope = WeightScope(layers)
     let widths = config.blockOutChannels
     var builder = UNetBuilder(config: config)
     self.config = config

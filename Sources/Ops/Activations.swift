@@ -9,6 +9,9 @@ public enum ActivationFunction: String, Sendable {
 
 extension Tape {
   public func activation(_ x: Activation, _ function: ActivationFunction) -> Activation {
+    if function == .silu, let affine = x.deferred as? AffineRows, !affine.silu {
+      return Activation(shape: x.shape, deferred: AffineRows(tape: self, parts: affine.parts, silu: true))
+    }
     let y = output(x.shape, of: x)
     inRuns(x.count) { range in
       let (n, from, to) = (range.count, x.at(range.lowerBound), y.at(range.lowerBound))
@@ -40,7 +43,11 @@ extension Tape {
   /// GEGLU (Shazeer 2020): value | gate in (…, 2C) -> value * gelu(gate) in (…, C).
   public func geglu(_ x: Activation) -> Activation {
     let channels = x.channels / 2
-    let y = output(x.shape.dropLast() + [channels], of: x)
+    let shape = Array(x.shape.dropLast()) + [channels]
+    if let product = x.deferred as? ProductRows, product.rowVectors == nil, product.weight.canBeGated {
+      return Activation(shape: shape, deferred: GatedRows(product: product))
+    }
+    let y = output(shape, of: x)
     Parallel.forEachRange(x.rows, grain: max(16, x.rows / 8)) { rows in
       kernels.geglu(rows.count, channels, x.at(rows.lowerBound * 2 * channels), y.at(rows.lowerBound * channels))
     }

@@ -3,13 +3,25 @@ import Tensors
 
 extension Tape {
   /// Multi-head attention, softmax(Q Kᵀ / sqrt(d)) V: q (B, Nq, C), k and v (B, Nk, C) -> (B, Nq, C); head h owns
-  /// channels h*d..<(h+1)*d. The scores exist a tile of rows at a time only. `causal`: row i sees keys 0...i.
+  /// channels h*d..<(h+1)*d. `causal`: row i sees keys 0...i. Where no gradient is wanted, the scores never exist as a
+  /// matrix; else they do a tile of rows at a time, as in the gradient, and the precision is the tape's.
   public func attention(
-    _ q: Activation, _ k: Activation, _ v: Activation, heads: Int, causal: Bool = false
+    _ q: Activation, _ k: Activation, _ v: Activation, heads: Int, causal: Bool = false,
+    precision: AttentionPrecision = .f32
   ) -> Activation {
     precondition(k.shape == v.shape && q.batch == k.batch && q.channels == k.channels && q.channels % heads == 0)
     let y = output(q.shape, of: q, k, v)
     let geometry = AttentionGeometry(q: q, k: k, heads: heads, causal: causal)
+    if dtype == .f32 && !y.needsGradient {
+      let shape = AttentionShape(
+        batch: q.batch, queries: geometry.queries, keys: geometry.keys, heads: heads, width: geometry.width,
+        causal: causal)
+      flashAttention(
+        q: HeadRows(q.pointer, stride: q.channels), k: HeadRows(k.pointer, stride: k.channels),
+        v: HeadRows(v.pointer, stride: v.channels), shape, precision, into: y.pointer,
+        stride: y.channels, pool: pool)
+      return y
+    }
     let tiles = geometry.tiles
     Parallel.forEach(q.batch * heads * tiles.count) { piece in
       let (head, tile) = (piece / tiles.count, tiles[piece % tiles.count])

@@ -27,8 +27,11 @@ public struct Conv2d: Sendable {
   /// A 1x1 convolution is a linear layer over the pixels.
   var asLinear: Linear? {
     guard kernel == 1, stride == 1, padding == (0, 0) else { return nil }
-    guard case .dense(let dense) = weight else { return Linear(weight: weight, bias: bias) }
-    return Linear(weight: dense.reshaped([outputs, inputs]), bias: bias)
+    switch weight {
+    case .dense(let dense): return Linear(weight: dense.reshaped([outputs, inputs]), bias: bias)
+    case .half(let half): return Linear(weight: .half(half.reshaped([outputs, inputs])), bias: bias)
+    case .int8: return Linear(weight: weight, bias: bias)
+    }
   }
 
   func window(over x: [Int]) -> Window {
@@ -42,14 +45,24 @@ extension Tape {
     if let linear = layer.asLinear { return self.linear(x, linear) }
     precondition(x.shape.count == 4 && x.channels == layer.inputs)
     let window = layer.window(over: x.shape)
-    let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
-    let y = output([x.batch, window.outHeight, window.outWidth, outputs], of: x)
-    record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
-    guard case .dense(let weight) = layer.weight else {
-      quantisedProduct(x, layer.weight, layer.bias, window, into: y)
+    let shape = [x.batch, window.outHeight, window.outWidth, layer.outputs]
+    switch layer.weight {
+    case .int8(let weight): return quantisedProduct(x, weight, layer.bias, window, shape: shape)
+    case .half(let weight):
+      let y = output(shape, of: x)
+      halfConv2d(x, weight, layer.bias, window, into: y)
       return y
+    case .dense(let weight): return conv2d(x, layer, weight, window, shape: shape)
     }
+  }
+
+  private func conv2d(
+    _ x: Activation, _ layer: Conv2d, _ weight: Weight, _ window: Window, shape: [Int]
+  ) -> Activation {
     precondition(weight.dtype == dtype)
+    let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
+    let y = output(shape, of: x)
+    record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
     forEachTile(batch: x.batch, positions: positions, patch: patch) { image, range in
       let patches = pool.allocate(byteCount: range.count * patch * dtype.byteCount)
       window.gather(dtype, range, from: x.at(image * x.count / x.batch), into: patches.pointer)
@@ -61,6 +74,19 @@ extension Tape {
         into: target, stride: outputs)
     }
     return y
+  }
+
+  /// The convolution with its weight in f16 or bf16; only on a tape in f32.
+  private func halfConv2d(_ x: Activation, _ weight: Weight, _ bias: Weight?, _ window: Window, into y: Activation) {
+    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights in the tape's type")
+    let (positions, patch) = (window.outHeight * window.outWidth, window.patch)
+    forEachTile(batch: x.batch, positions: positions, patch: patch) { image, range in
+      let patches = pool.allocate(byteCount: range.count * patch * 4)
+      window.gather(.f32, range, from: x.at(image * x.count / x.batch), into: patches.pointer)
+      halfProduct(
+        rows: range.count, x: patches.pointer, stride: patch, weight, columns: 0..<y.channels, bias: bias,
+        into: y.at((image * positions + range.lowerBound) * y.channels), stride: y.channels, pool: pool)
+    }
   }
 
   /// dx: each pixel collects from the patches that saw it.

@@ -1,22 +1,24 @@
 import Kernels
 import Tensors
 
-/// The weights of a linear layer or convolution: in the tape's element type, or int8 as the layer's plan says.
+/// The weights of a linear layer or convolution: in the tape's element type, or narrower as the layer's plan says.
 public enum LayerWeight: Sendable {
   /// (out, in), or (out, kernel, kernel, in).
   case dense(Weight)
+  /// f16 or bf16 of the same shape, with products and sums in f32.
+  case half(Weight)
   case int8(PackedWeight)
 
   var outputs: Int {
     switch self {
-    case .dense(let weight): weight.shape[0]
+    case .dense(let weight), .half(let weight): weight.shape[0]
     case .int8(let weight): weight.outputs
     }
   }
 
   var inputs: Int {
     switch self {
-    case .dense(let weight): weight.shape[weight.shape.count - 1]
+    case .dense(let weight), .half(let weight): weight.shape[weight.shape.count - 1]
     case .int8(let weight): weight.inputs
     }
   }
@@ -24,7 +26,7 @@ public enum LayerWeight: Sendable {
   /// The side of a convolution's window; 1 for a linear layer.
   var kernel: Int {
     switch self {
-    case .dense(let weight): weight.shape.count == 4 ? weight.shape[1] : 1
+    case .dense(let weight), .half(let weight): weight.shape.count == 4 ? weight.shape[1] : 1
     case .int8(let weight): weight.kernel
     }
   }
@@ -32,7 +34,7 @@ public enum LayerWeight: Sendable {
   /// What a gradient goes back through.
   var dense: Weight {
     guard case .dense(let weight) = self else {
-      preconditionFailure("gradients need weights that are not quantised")
+      preconditionFailure("gradients need weights in the tape's type")
     }
     return weight
   }
@@ -53,19 +55,33 @@ public struct Linear: Sendable {
 
   public var outputs: Int { weight.outputs }
   public var inputs: Int { weight.inputs }
+
+  /// For an attention whose queries this layer makes: bf16 loses less than int8 queries have lost already.
+  public var attentionPrecision: AttentionPrecision {
+    if case .int8 = weight { .bf16 } else { .f32 }
+  }
 }
 
 extension Tape {
   /// y = x Wᵀ + b: (…, in) -> (…, out).
   public func linear(_ x: Activation, _ layer: Linear) -> Activation {
     precondition(x.channels == layer.inputs)
-    let y = output(x.shape.dropLast() + [layer.outputs], of: x)
-    record(y, LinearRecord(x: x.slot, shape: x.shape, layer: layer))
-    guard case .dense(let weight) = layer.weight else {
-      quantisedProduct(x, layer.weight, layer.bias, .rows(x.rows, channels: x.channels), into: y)
+    let shape = Array(x.shape.dropLast()) + [layer.outputs]
+    switch layer.weight {
+    case .int8(let weight):
+      return quantisedProduct(x, weight, layer.bias, .rows(x.rows, channels: x.channels), shape: shape)
+    case .half(let weight):
+      let y = output(shape, of: x)
+      halfLinear(x, weight, layer.bias, into: y)
       return y
+    case .dense(let weight): return linear(x, layer, weight, shape: shape)
     }
+  }
+
+  private func linear(_ x: Activation, _ layer: Linear, _ weight: Weight, shape: [Int]) -> Activation {
     precondition(weight.dtype == dtype)
+    let y = output(shape, of: x)
+    record(y, LinearRecord(x: x.slot, shape: x.shape, layer: layer))
     let (inputs, outputs) = (layer.inputs, layer.outputs)
     inTiles(rows: x.rows, columns: outputs, depth: inputs) { rows, columns in
       let target = y.at(rows.lowerBound * outputs + columns.lowerBound)
@@ -98,13 +114,14 @@ extension Tape {
     return dx
   }
 
-  /// Quantises the rows of x and multiplies; only on a tape in f32.
-  func quantisedProduct(
-    _ x: Activation, _ weight: LayerWeight, _ bias: Weight?, _ window: Window, into y: Activation
-  ) {
-    guard case .int8(let packed) = weight else { preconditionFailure("the weights are not quantised") }
-    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights that are not quantised")
-    packed.product(x.quantised(pool), window: window, bias: bias, into: y.pointer)
+  /// y = x Wᵀ + b with W in f16 or bf16; only on a tape in f32.
+  private func halfLinear(_ x: Activation, _ weight: Weight, _ bias: Weight?, into y: Activation) {
+    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights in the tape's type")
+    inTiles(rows: x.rows, columns: y.channels, depth: x.channels) { rows, columns in
+      halfProduct(
+        rows: rows.count, x: x.at(rows.lowerBound * x.channels), stride: x.channels, weight, columns: columns,
+        bias: bias, into: y.at(rows.lowerBound * y.channels), stride: y.channels, pool: pool)
+    }
   }
 
   /// Cuts a (rows, columns) product of inner size `depth` into tiles: along the rows where there are enough, else along

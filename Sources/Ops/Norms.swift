@@ -23,17 +23,24 @@ extension Tape {
   /// Normalises each row over its channels (Ba et al. 2016).
   public func layerNorm(_ x: Activation, _ norm: NormParameters) -> Activation {
     precondition(x.channels == norm.channels && norm.weight.dtype == dtype)
+    if defers { return Activation(shape: x.shape, deferred: LayerNormRows(tape: self, x: x, norm: norm)) }
     let y = output(x.shape, of: x)
-    let mean = allocate([x.rows])
-    let rstd = allocate([x.rows])
+    let (mean, rstd) = (allocate([x.rows]), allocate([x.rows]))
+    layerNorm(x, norm, into: y.pointer, mean: mean, rstd: rstd)
+    record(y, LayerNormRecord(x: x, norm: norm, mean: mean, rstd: rstd))
+    return y
+  }
+
+  func layerNorm(
+    _ x: Activation, _ norm: NormParameters, into y: UnsafeMutableRawPointer, mean: Activation, rstd: Activation
+  ) {
+    _ = x.buffer
     Parallel.forEachRange(x.rows, grain: max(32, x.rows / 8)) { rows in
       let first = rows.lowerBound
       kernels.layer_norm(
         rows.count, x.channels, norm.eps, x.at(first * x.channels), norm.weight.pointer, norm.bias.pointer,
-        y.at(first * x.channels), mean.at(first), rstd.at(first))
+        y + first * x.channels * dtype.byteCount, mean.at(first), rstd.at(first))
     }
-    record(y, LayerNormRecord(x: x, norm: norm, mean: mean, rstd: rstd))
-    return y
   }
 
   func layerNormInputGradient(
@@ -67,6 +74,7 @@ extension Tape {
   /// Normalises each picture over groups of channels and all its pixels (Wu and He 2018).
   public func groupNorm(_ x: Activation, _ norm: NormParameters, groups: Int) -> Activation {
     precondition(x.channels == norm.channels && x.channels % groups == 0 && norm.weight.dtype == dtype)
+    if defers { return deferredGroupNorm(x, norm, groups: groups) }
     let y = output(x.shape, of: x)
     let mean = allocate([x.batch, groups])
     let rstd = allocate([x.batch, groups])

@@ -7,16 +7,29 @@ extension Tape {
   /// a + b, shapes equal.
   public func add(_ a: Activation, _ b: Activation) -> Activation {
     precondition(a.count == b.count)
+    // The later layer's epilogue adds, so that the earlier one's rows are made first.
+    if let product = b.deferred as? ProductRows { return add(product, a, shape: b.shape) }
+    if let product = a.deferred as? ProductRows { return add(product, b, shape: a.shape) }
     let y = output(a.shape, of: a, b)
     inRuns(a.count) { kernels.add($0.count, a.at($0.lowerBound), b.at($0.lowerBound), y.at($0.lowerBound)) }
     record(y, AddRecord(a: (a.slot, a.shape), b: (b.slot, b.shape)))
     return y
   }
 
+  private func add(_ product: ProductRows, _ residual: Activation, shape: [Int]) -> Activation {
+    let y = output(shape, of: residual)
+    product.fill(y.pointer, adding: residual)
+    return y
+  }
+
   /// Adds a vector (B, C) to every row of its picture (B, …, C).
   public func addToRows(_ x: Activation, _ vector: Activation) -> Activation {
     precondition(vector.shape == [x.batch, x.channels] && !vector.needsGradient)
-    let y = output(x.shape, of: x)
+    if var product = x.deferred as? ProductRows, product.rowVectors == nil, !(product.x.deferred is GatedRows) {
+      product.rowVectors = vector
+      return Activation(shape: x.shape, deferred: product)
+    }
+    let y = output(x.shape, of: x, vector)
     let rows = x.rows / x.batch
     Parallel.forEach(x.batch) { image in
       let start = image * rows * x.channels
@@ -51,24 +64,42 @@ extension Tape {
   /// Puts the channels of a before those of b, row by row.
   public func concatChannels(_ a: Activation, _ b: Activation) -> Activation {
     precondition(a.rows == b.rows)
-    let channels = a.channels + b.channels
-    let y = output(a.shape.dropLast() + [channels], of: a, b)
-    copyRows(a.rows, a.channels, from: a.at(0), stride: a.channels, to: y.at(0), stride: channels)
-    copyRows(b.rows, b.channels, from: b.at(0), stride: b.channels, to: y.at(a.channels), stride: channels)
+    let shape = Array(a.shape.dropLast()) + [a.channels + b.channels]
+    if defers { return Activation(shape: shape, deferred: ConcatenatedRows(tape: self, a: a, b: b)) }
+    let y = output(shape, of: a, b)
+    putSideBySide([a, b], [a.channels, b.channels], into: y.pointer)
     record(y, ConcatRecord(a: (a.slot, a.shape), b: (b.slot, b.shape)))
     return y
   }
 
+  /// Writes rows whose channels are those of all `parts` one after another.
+  func putSideBySide(_ parts: [Activation], _ widths: [Int], into y: UnsafeMutableRawPointer) {
+    let channels = widths.reduce(0, +)
+    var offset = 0
+    for (part, width) in zip(parts, widths) {
+      copyRows(
+        part.rows, width, from: part.pointer, stride: width, to: y + offset * dtype.byteCount, stride: channels)
+      offset += width
+    }
+  }
+
   /// Doubles height and width by repeating pixels.
   public func upsampleNearest2x(_ x: Activation) -> Activation {
-    let (height, width) = (x.shape[1], x.shape[2])
-    let y = output([x.batch, 2 * height, 2 * width, x.channels], of: x)
-    Parallel.forEach(x.batch) { image in
-      let start = image * height * width * x.channels
-      kernels.upsample_nearest_2x(height, width, x.channels, x.at(start), y.at(4 * start))
-    }
+    let shape = [x.batch, 2 * x.shape[1], 2 * x.shape[2], x.channels]
+    if defers { return Activation(shape: shape, deferred: DoubledRows(tape: self, x: x)) }
+    let y = output(shape, of: x)
+    upsampleNearest2x(x, into: y.pointer)
     record(y, UpsampleRecord(x: x.slot, shape: x.shape))
     return y
+  }
+
+  func upsampleNearest2x(_ x: Activation, into y: UnsafeMutableRawPointer) {
+    let (height, width) = (x.shape[1], x.shape[2])
+    _ = x.buffer
+    Parallel.forEach(x.batch) { image in
+      let start = image * height * width * x.channels
+      kernels.upsample_nearest_2x(height, width, x.channels, x.at(start), y + 4 * start * dtype.byteCount)
+    }
   }
 
   func upsampleNearest2xInputGradient(_ dy: Activation, shape: [Int]) -> Activation {

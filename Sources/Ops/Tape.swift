@@ -62,14 +62,17 @@ public final class Tape {
     return Activation(shape: shape, dtype: dtype, buffer: buffer, slot: slot)
   }
 
-  /// The output of an op on `inputs`: it needs a gradient when one of them does and the tape records.
+  /// The output of an op that reads the rows of `inputs`: it needs a gradient when one of them does and the tape
+  /// records. Deferred rows are made here, before the op's threads start.
   func output(_ shape: [Int], of inputs: Activation...) -> Activation {
-    allocate(shape, slot: recording && inputs.contains { $0.needsGradient } ? newSlot() : nil)
+    for input in inputs { _ = input.buffer }
+    return allocate(shape, slot: recording && inputs.contains { $0.needsGradient } ? newSlot() : nil)
   }
 
   /// The same memory under another shape and slot.
   func alias(_ x: Activation, shape: [Int]? = nil, slot: Int?) -> Activation {
-    Activation(shape: shape ?? x.shape, dtype: x.dtype, buffer: x.buffer, slot: slot)
+    if x.deferred != nil, slot == nil { return Activation(shape: shape ?? x.shape, aliasOf: x) }
+    return Activation(shape: shape ?? x.shape, dtype: x.dtype, buffer: x.buffer, slot: slot)
   }
 
   func newSlot() -> Int {

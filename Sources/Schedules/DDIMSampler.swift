@@ -18,6 +18,10 @@ public struct DDIMSampler: Sampler {
 
   public var steps: Int { timesteps.count }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    schedule.addNoise(noise, to: clean, timestep: timesteps[step])
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let timestep = timesteps[step]
     let prediction = predict(latents, Float(timestep))

@@ -15,6 +15,10 @@ public struct DDPMSampler: Sampler {
 
   public var steps: Int { timesteps.count }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    schedule.addNoise(noise, to: clean, timestep: timesteps[step])
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let alpha = schedule.alphasCumprod[timesteps[step]]
     let isLast = step == steps - 1

@@ -32,6 +32,10 @@ public struct DPMSolver2MSampler: Sampler {
 
   public var steps: Int { plan.timesteps.count }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    NoiseLevel(plan.sigmas[step]).noised(clean, with: noise)
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let (from, to) = (NoiseLevel(plan.sigmas[step]), NoiseLevel(plan.sigmas[step + 1]))
     let factors = schedule.cleanFactors(alpha: from.alpha, sigma: from.sigma)
@@ -70,4 +74,6 @@ struct NoiseLevel {
     sigma = ratio * alpha
     lambda = -log(ratio)
   }
+
+  func noised(_ clean: [Float], with noise: [Float]) -> [Float] { combination(alpha, clean, sigma, noise) }
 }

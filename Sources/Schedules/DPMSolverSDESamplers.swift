@@ -23,6 +23,10 @@ public struct DPMSolver2SAncestralSampler: Sampler {
   public var steps: Int { space.timesteps.count }
   public var initialNoiseScale: Float { space.initialNoiseScale }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    space.noised(clean, with: noise, step: step)
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let sigma = space.sigmas[step]
     let (down, up) = SigmaSpace.ancestral(from: sigma, to: space.sigmas[step + 1])
@@ -55,6 +59,10 @@ public struct DPMSolverSDESampler: Sampler {
 
   public var steps: Int { space.timesteps.count }
   public var initialNoiseScale: Float { space.initialNoiseScale }
+
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    space.noised(clean, with: noise, step: step)
+  }
 
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let (sigma, next) = (space.sigmas[step], space.sigmas[step + 1])
@@ -99,6 +107,10 @@ public struct DPMSolver3MSDESampler: Sampler {
 
   public var steps: Int { space.timesteps.count }
   public var initialNoiseScale: Float { space.initialNoiseScale }
+
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    space.noised(clean, with: noise, step: step)
+  }
 
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let (sigma, next) = (space.sigmas[step], space.sigmas[step + 1])

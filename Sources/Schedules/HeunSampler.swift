@@ -15,6 +15,10 @@ public struct HeunSampler: Sampler {
   public var steps: Int { space.timesteps.count }
   public var initialNoiseScale: Float { space.initialNoiseScale }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    space.noised(clean, with: noise, step: step)
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let (sigma, next) = (space.sigmas[step], space.sigmas[step + 1])
     let slope = space.slope(latents, sigma: sigma, timestep: space.timesteps[step], predict)
@@ -46,6 +50,10 @@ public struct DPM2Sampler: Sampler {
 
   public var steps: Int { space.timesteps.count }
   public var initialNoiseScale: Float { space.initialNoiseScale }
+
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    space.noised(clean, with: noise, step: step)
+  }
 
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let (sigma, next) = (space.sigmas[step], space.sigmas[step + 1])

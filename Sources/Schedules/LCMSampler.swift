@@ -23,6 +23,10 @@ public struct LCMSampler: Sampler {
 
   public var steps: Int { timesteps.count }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    schedule.addNoise(noise, to: clean, timestep: timesteps[step])
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let alpha = schedule.alphasCumprod[timesteps[step]]
     let prediction = predict(latents, Float(timesteps[step]))

@@ -18,6 +18,10 @@ public struct LMSSampler: Sampler {
   public var steps: Int { space.timesteps.count }
   public var initialNoiseScale: Float { space.initialNoiseScale }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    space.noised(clean, with: noise, step: step)
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let slope = space.slope(latents, sigma: space.sigmas[step], timestep: space.timesteps[step], predict)
     slopes = Array(([slope] + slopes).prefix(Self.order))

@@ -25,13 +25,17 @@ public struct PLMSSampler: Sampler {
 
   public var steps: Int { timesteps.count }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    schedule.addNoise(noise, to: clean, timestep: timesteps[step])
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let timestep = timesteps[step]
     let prediction = predict(latents, Float(timestep))
     predictions = Array(([prediction] + predictions).prefix(Self.weights.count))
-    if step == 0 && steps > 1 {
-      // The network is asked at the second step's timestep, and from there the step goes one stride up and down again.
-      let end = timesteps[1]
+    if predictions.count == 1 && step + 1 < steps {
+      // The network is asked at the next step's timestep, and from there the step goes one stride up and down again.
+      let end = timesteps[step + 1]
       let ahead = schedule.moved(latents, prediction, from: timestep, to: timestep - stride)
       let mean = combination(0.5, prediction, 0.5, predict(ahead, Float(end)))
       latents = schedule.moved(latents, mean, from: min(end + stride, schedule.trainTimesteps - 1), to: end)

@@ -15,6 +15,8 @@ public protocol Sampler: Sendable {
   var initialNoiseScale: Float { get }
   /// Takes a step in place. Steps are taken in order, each once.
   mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise)
+  /// The latents before a step that `clean` ones and noise of standard deviation 1 make, to start from there.
+  func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float]
 }
 
 /// The network's guided prediction for latents as it wants to see them. Timesteps are not always whole numbers.

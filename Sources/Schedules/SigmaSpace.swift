@@ -26,6 +26,10 @@ struct SigmaSpace: Sendable {
     return Float(schedule.config.timestepSpacing == .leading ? (largest * largest + 1).squareRoot() : largest)
   }
 
+  func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    combination(1, clean, sigmas[step], noise)
+  }
+
   /// The clean latents that the network sees in the latents.
   func clean(_ latents: [Float], sigma: Double, timestep: Double, _ predict: Predict) -> [Float] {
     let alpha = Self.alpha(sigma)

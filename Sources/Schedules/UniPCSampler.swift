@@ -28,6 +28,10 @@ public struct UniPCSampler: Sampler {
 
   public var steps: Int { plan.timesteps.count }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    level(step).noised(clean, with: noise)
+  }
+
   public mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise) {
     let level = level(step)
     let factors = schedule.cleanFactors(alpha: level.alpha, sigma: level.sigma)

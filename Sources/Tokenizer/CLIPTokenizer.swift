@@ -1,3 +1,5 @@
+import Errors
+
 /// CLIP's byte-pair tokenizer: id for id what transformers' CLIPTokenizer gives, without its optional text repair
 /// (ftfy).
 ///
@@ -50,6 +52,10 @@ public struct CLIPTokenizer: Sendable {
     finalSymbols = symbols(Self.endOfWord)
     let matched = Set([bos, eos] + tables.added)
     literals = matched.map { (Array(table[Int($0)]), $0) }.sorted { $0.text.count > $1.text.count }
+    // It would match at every place of a text, and get it no further.
+    guard literals.allSatisfy({ !$0.text.isEmpty }) else {
+      throw InversionError(.badFile, "'\(tables.path)': an added or special token without text; get the files again")
+    }
   }
 
   /// The same tokenizer with another padding token, which must be one of its tokens.

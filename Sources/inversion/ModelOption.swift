@@ -1,6 +1,7 @@
 import ArgumentParser
 import Errors
 import Foundation
+import Kernels
 
 /// The flag of all commands that load a model themselves.
 struct ModelOption: ParsableArguments {
@@ -10,6 +11,7 @@ struct ModelOption: ParsableArguments {
   /// The folder that was asked for, or the embedded model's: of the project when run inside it, else as installed.
   /// - Throws: `fileUnavailable` when there is no embedded model.
   func folder() throws -> String {
+    if let instructionSetComplaint { note("inversion: \(instructionSetComplaint)") }
     if let model { return model }
     let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     let installed = program.appendingPathComponent("../../share/inversion/models/emoji-64").standardized.path

@@ -48,6 +48,7 @@ struct InversionDaemon: AsyncParsableCommand {
   func run() async throws {
     let configuration = try configuration()
     let logger = Logger(label: "inversiond") { _ in StderrLog() }
+    if let instructionSetComplaint { logger.warning("\(instructionSetComplaint)") }
     try await Daemon(configuration, logger: logger).run { try Pipeline(folder: model) }
   }
 

@@ -35,7 +35,7 @@ import Testing
 
   @Test(arguments: [
     ("int_dtype", "I64"), ("lora_not_embedding", "LoRA"), ("nan_value", "not finite"),
-    ("onetrainer_emp_params_out", "output embedding"), ("rank3", "[1, 2, 768]"), ("sdxl_clip_l_clip_g", "SDXL"),
+    ("onetrainer_emp_params_out", "output embedding"), ("rank3", "[1, 2, 768]"),
     ("two_unknown_keys", "2 tensors"),
   ]) func refusesWithTheReason(file: String, reason: String) throws {
     let path = try sample(file)

@@ -27,11 +27,32 @@ import Testing
     #expect(table.rejected.isEmpty)
   }
 
-  @Test func pickleFilesAreListedWithWhatToDo() throws {
-    try write(1, name: "<a>", to: path + "/a.pt")
-    let rejected = try store().table.rejected
-    #expect(rejected.count == 1 && rejected.first?.path == "a.pt")
-    #expect(rejected.first?.reason.contains("convert it to safetensors") == true)
+  @Test func everyKindOfFileIsTakenAndPreviewsAreLeftOut() throws {
+    let a1111 = LearnedEmbedding(name: "inner", vectors: [1, 2], width: 2, sha256: "")
+    try EmbeddingFile.write(a1111, to: path + "/a.pt", as: .a1111)
+    try EmbeddingFile.write(a1111.renamed("<c>"), to: path + "/c.png", as: .card)
+    for name in ["b.png", "a.preview.png"] {
+      try FileManager.default.copyItem(atPath: ReaderSample.path("cards/plain.png"), toPath: "\(path)/\(name)")
+    }
+    try FileManager.default.copyItem(
+      atPath: ReaderSample.path("xti_16_layers.safetensors"), toPath: path + "/x.safetensors")
+    let table = try store().table
+    #expect(table.files == ["a": "a.pt", "<c>": "c.png"])
+    #expect(table["a"]?.vectors == [1, 2] && table["inner"]?.name == "a" && table["c"]?.vectors == [1, 2])
+    #expect(table.rejected.map(\.path) == ["x.safetensors"])
+    let layers = try EmbeddingStore(folder: path, width: 768).table
+    #expect(layers.rejected.contains { $0.path == "x.safetensors" && $0.reason.hasPrefix("per-layer (XTI)") })
+  }
+
+  @Test func addKeepsTheKindOfTheContent() throws {
+    let store = try store()
+    let other = try TemporaryFolder()
+    try EmbeddingFile.write(
+      LearnedEmbedding(name: "cat", vectors: [1, 2], width: 2, sha256: ""), to: other.path + "/x.pt", as: .a1111)
+    _ = try store.add(content(3, name: "cat"), as: "cat")
+    _ = try store.add([UInt8](Data(contentsOf: URL(filePath: other.path + "/x.pt"))), as: "cat")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["cat.pt"])
+    #expect(store.table["cat"]?.vectors == [1, 2] && store.table.rejected.isEmpty)
   }
 
   @Test(arguments: [(768, "SD 1.x"), (1024, "SD 2.x"), (1280, "SDXL"), (100, "another model")])

@@ -21,7 +21,7 @@ import Testing
   }
 
   private func value(_ name: String, _ set: WeightSet) throws -> Float {
-    try set.bytes(of: set.entry(name)).loadUnaligned(as: Float.self)
+    try set.contents(of: set.entry(name)).bytes.loadUnaligned(as: Float.self)
   }
 
   private func failure(_ code: InversionError.Code, _ parts: String..., of body: () throws -> Void) throws {
@@ -89,7 +89,8 @@ import Testing
     for tensor in expected.tensors {
       let entry = try set.entry(tensor.path[0])
       #expect(entry.shape == tensor.shape && entry.type.rawValue == tensor.dtype)
-      #expect(sha256Hex(of: set.bytes(of: entry)) == tensor.sha256, "\(tensor.path)")
+      let contents = try set.contents(of: entry)
+      #expect(sha256Hex(of: contents.bytes) == tensor.sha256, "\(tensor.path)")
     }
   }
 

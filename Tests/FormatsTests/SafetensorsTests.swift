@@ -101,7 +101,7 @@ import Testing
   }
 
   @Test func roundTripsOddNamesAndShapes() throws {
-    var writer = SafetensorsWriter(metadata: ["k\"\n": "v\u{1}😀", "": ""], alignment: 64)
+    var writer = SafetensorsWriter(metadata: ["k\"\n": "v\u{1}😀", "": ""], layout: .reference(alignment: 64))
     writer.add("a\"b\\c\n", shape: [], values: [1.5])
     writer.add("../é", shape: [0, 3], values: [])
     writer.add("", dtype: .u8, shape: [3], bytes: [1, 2, 3])

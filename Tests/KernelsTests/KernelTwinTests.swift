@@ -1,4 +1,5 @@
 import CKernels
+import Kernels
 import Testing
 
 /// Every line of kernels.inc, on every instruction set of this machine, against the f64 table: at tile edges, at
@@ -110,11 +111,11 @@ import Testing
   func agreesWithF64(name: String) throws {
     let make = try #require(Self.cases[name])
     for width in Self.widths {
-      for isa in 0...inv_isa_detect().rawValue { run(make(width), "\(name) \(width)", isa) }
+      for isa in InstructionSet.available { run(make(width), "\(name) \(width)", isa) }
     }
   }
 
-  private func run(_ test: Case, _ label: String, _ isa: UInt32) {
+  private func run(_ test: Case, _ label: String, _ isa: InstructionSet) {
     // Outputs start with values too: softmax works in place, and strided outputs must keep what lies between rows.
     var state: UInt64 = 0x1234_5678_9ABC_DEF1
     let values = (test.inputs + test.outputs).map { count in
@@ -127,7 +128,7 @@ import Testing
     }
     let narrow = values.map { GuardedBuffer($0) }
     let wide = values.map { GuardedBuffer($0.map(Double.init)) }
-    test.call(inv_kernels_f32(inv_isa(isa)).pointee, narrow.map(\.pointer))
+    test.call(inv_kernels_f32(inv_isa(isa.rawValue)).pointee, narrow.map(\.pointer))
     test.call(inv_kernels_f64().pointee, wide.map(\.pointer))
     for (index, (a, b)) in zip(narrow, wide).enumerated() {
       let (floats, doubles) = (a.floats, b.doubles)

@@ -17,9 +17,12 @@ import Testing
     let panel: GuardedBuffer
     let columnScales: GuardedBuffer
     let bias: GuardedBuffer?
+    /// A vector for each row, and rows that lie as the output does; both or neither.
+    let rowVectors: GuardedBuffer?
+    let residual: GuardedBuffer?
     let expected: [Double]
 
-    init(rows: Int, columns: Int, depths: [Int], hasBias: Bool, extreme: Bool = false) {
+    init(rows: Int, columns: Int, depths: [Int], hasBias: Bool, adds: Bool = false, extreme: Bool = false) {
       var numbers = SystemRandomNumberGenerator()
       self.rows = rows
       self.columns = columns
@@ -35,7 +38,7 @@ import Testing
           (0..<rows * depth).map { _ in extreme ? Float(-1) : Float.random(in: -3...3, using: &numbers) })
         let q = GuardedBuffer(byteCount: rows * padded)
         var rowScales = [inv_qd8_row](repeating: inv_qd8_row(), count: rows)
-        inv_qd8_quantise_rows(
+        inv_quantise_kernels_at(INV_ISA_scalar).pointee.quantise_rows(
           rows, depth, x.pointer.assumingMemoryBound(to: Float.self), padded,
           q.pointer.assumingMemoryBound(to: Int8.self), &rowScales)
         let w = (0..<columns * depth).map { _ in extreme ? Int8(-128) : Int8.random(in: -127...127, using: &numbers) }
@@ -50,6 +53,11 @@ import Testing
       self.panel = panel
       self.columnScales = GuardedBuffer(columnScales)
       self.bias = hasBias ? GuardedBuffer(bias) : nil
+      let vectors = (0..<rows * columns).map { Float($0 % 11) / 4 }
+      let stride = stride
+      let residual = (0..<(rows - 1) * stride + columns).map { Float($0 % 13) / 8 }
+      rowVectors = adds ? GuardedBuffer(vectors) : nil
+      self.residual = adds ? GuardedBuffer(residual) : nil
       self.scales = scales
       elements = quantised
       expected = (0..<rows * columns).map { index in
@@ -61,7 +69,8 @@ import Testing
           for k in 0..<depth { dot += Int(q[k]) * Int(weights[segment][column * depth + k]) }
           sum += Double(dot) * Double(scales[segment][row].scale)
         }
-        return sum * Double(columnScales[column]) + (hasBias ? Double(bias[column]) : 0)
+        let added = adds ? Double(vectors[index] + residual[row * stride + column]) : 0
+        return sum * Double(columnScales[column]) + (hasBias ? Double(bias[column]) : 0) + added
       }
     }
 
@@ -83,6 +92,9 @@ import Testing
             scalePointers.append(rowScales + valid)
           }
         }
+        let vectors = (rowVectors?.pointer.assumingMemoryBound(to: Float.self)).map { start in
+          (0..<kernel.mr).map { UnsafePointer(start + (first + min($0, count - 1)) * columns) }
+        }
         depths.withUnsafeBufferPointer { depths in
           elementPointers.withUnsafeBufferPointer { elements in
             scalePointers.withUnsafeBufferPointer { scales in
@@ -91,8 +103,16 @@ import Testing
                 elements: elements.baseAddress!, scales: scales.baseAddress!,
                 panel: panel.pointer.assumingMemoryBound(to: UInt8.self),
                 column_scales: columnScales.pointer.assumingMemoryBound(to: Float.self),
-                bias: bias?.pointer.assumingMemoryBound(to: Float.self), output: out + first * stride, stride: stride)
-              kernel.run(&tile)
+                bias: bias?.pointer.assumingMemoryBound(to: Float.self), output: out + first * stride, stride: stride,
+                row_vectors: nil, residual: nil)
+              guard let vectors else { return kernel.run(&tile) }
+              tile.residual = residual.map {
+                UnsafePointer($0.pointer.assumingMemoryBound(to: Float.self) + first * stride)
+              }
+              vectors.withUnsafeBufferPointer { vectors in
+                tile.row_vectors = vectors.baseAddress
+                kernel.run(&tile)
+              }
             }
           }
         }
@@ -135,6 +155,11 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 12, 13], [5, 32]) func whatIsAdded(rows: Int, columns: Int) {
+    expectExact(
+      Problem(rows: rows, columns: columns, depths: [20, 8], hasBias: true, adds: true), "\(rows)x\(columns), added")
+  }
+
   @Test func segments() {
     expectExact(Problem(rows: 13, columns: 32, depths: Array(repeating: 20, count: 9), hasBias: true), "nine taps")
     expectExact(Problem(rows: 12, columns: 20, depths: [8, 52, 4], hasBias: false), "unequal parts")
@@ -149,10 +174,10 @@ import Testing
     let x: [Float] = [0, 1, -2, 0.5, 2, -0.25, 1e-9, 1.5]
     var q = [Int8](repeating: 99, count: 12)
     var scales = [inv_qd8_row()]
-    inv_qd8_quantise_rows(1, x.count, x, 12, &q, &scales)
+    inv_quantise_kernels_at(INV_ISA_scalar).pointee.quantise_rows(1, x.count, x, 12, &q, &scales)
     #expect(q == [0, 64, -127, 32, 127, -16, 0, 95, 0, 0, 0, 0])
     #expect(scales[0].scale == 2 / 127 && scales[0].sum == q.reduce(0) { $0 + Int32($1) })
-    inv_qd8_quantise_rows(1, 4, [0, 0, 0, 0], 4, &q, &scales)
+    inv_quantise_kernels_at(INV_ISA_scalar).pointee.quantise_rows(1, 4, [0, 0, 0, 0], 4, &q, &scales)
     #expect(scales[0].scale == 0 && scales[0].sum == 0)
   }
 

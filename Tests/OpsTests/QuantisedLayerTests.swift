@@ -4,7 +4,8 @@ import Testing
 
 @testable import Ops
 
-/// int8 layers against f32 ones with the very values that int8 stands for, so that only f32 rounding is left.
+/// int8, f16 and bf16 layers against f32 ones with the very values that those stand for, so that only f32 rounding is
+/// left.
 @Suite struct QuantisedLayerTests {
   private static let pool = BufferPool()
 
@@ -17,6 +18,16 @@ import Testing
     let buffer = pool.allocate(byteCount: values.count * 4)
     buffer.pointer.copyMemory(from: values, byteCount: values.count * 4)
     return Weight(pointer: buffer.pointer, dtype: .f32, shape: shape, owner: buffer)
+  }
+
+  /// The weight in every narrower type, all of which hold its values.
+  private static func narrowed(_ weight: Weight) -> [LayerWeight] {
+    let halves = [DType.f16, .bf16].map { dtype -> LayerWeight in
+      let buffer = pool.allocate(byteCount: weight.count * 2)
+      precondition(convert(count: weight.count, from: weight.pointer, as: .f32, to: buffer.pointer, as: dtype))
+      return .half(Weight(pointer: buffer.pointer, dtype: dtype, shape: weight.shape, owner: buffer))
+    }
+    return [.int8(PackedWeight(weight, pool: pool))] + halves
   }
 
   /// Rows of integers with 127 in each.
@@ -33,16 +44,17 @@ import Testing
     #expect(a.shape == b.shape && worst <= 1e-5 * scale, "\(label): off by \(worst) of \(scale)")
   }
 
-  @Test(arguments: [(1, 5, 7), (13, 40, 33), (200, 64, 96), (5, 100, 640)])
+  @Test(arguments: [(1, 5, 7), (13, 40, 33), (200, 64, 96), (5, 100, 640), (2, 320, 1280)])
   func linear(rows: Int, inputs: Int, outputs: Int) {
     let tape = Tape(recording: false)
     let weight = Self.weight([outputs, inputs])
     let bias = Self.weight([outputs])
     let x = Self.input([1, rows, inputs], on: tape)
-    let packed = LayerWeight.int8(PackedWeight(weight, pool: Self.pool))
-    expectEqual(
-      tape.linear(x, Linear(weight: packed, bias: bias)), tape.linear(x, Linear(weight: weight, bias: bias)),
-      "\(rows)x\(inputs)x\(outputs)")
+    for narrow in Self.narrowed(weight) {
+      expectEqual(
+        tape.linear(x, Linear(weight: narrow, bias: bias)), tape.linear(x, Linear(weight: weight, bias: bias)),
+        "\(rows)x\(inputs)x\(outputs)")
+    }
   }
 
   @Test(arguments: [(3, 1, 1, 1), (3, 2, 1, 1), (3, 2, 0, 1), (1, 1, 0, 0), (5, 1, 2, 2)])
@@ -50,12 +62,13 @@ import Testing
     let tape = Tape(recording: false)
     for (batch, height, width, inputs, outputs) in [(2, 8, 6, 5, 7), (1, 7, 9, 24, 40), (3, 16, 16, 16, 64)] {
       let weight = Self.weight([outputs, kernel, kernel, inputs])
-      let packed = LayerWeight.int8(PackedWeight(weight, pool: Self.pool))
       let x = Self.input([batch, height, width, inputs], on: tape)
-      expectEqual(
-        tape.conv2d(x, Conv2d(weight: packed, bias: nil, stride: stride, padding: (leading, trailing))),
-        tape.conv2d(x, Conv2d(weight: weight, bias: nil, stride: stride, padding: (leading, trailing))),
-        "\(batch)x\(height)x\(width)x\(inputs), kernel \(kernel), stride \(stride)")
+      for narrow in Self.narrowed(weight) {
+        expectEqual(
+          tape.conv2d(x, Conv2d(weight: narrow, bias: nil, stride: stride, padding: (leading, trailing))),
+          tape.conv2d(x, Conv2d(weight: weight, bias: nil, stride: stride, padding: (leading, trailing))),
+          "\(batch)x\(height)x\(width)x\(inputs), kernel \(kernel), stride \(stride)")
+      }
     }
   }
 }

@@ -45,7 +45,7 @@ RULES = [
 EVERYWHERE = ("machine path", "stub")
 BINARY = {".png", ".webp", ".jpg", ".jpeg", ".safetensors", ".pt", ".bin", ".gz", ".npy", ".npz", ".gguf", ".ckpt"}
 # Golden text is kept byte for byte as the other program wrote it.
-VERBATIM = ("Golden/", "Samples/", "Resources/", "models/", "LICENSE")
+VERBATIM = ("Golden/", "Crashes/", "Tools/fuzz/seeds/", "Samples/", "Resources/", "models/", "LICENSE")
 
 
 def rule_faults(name: str, text: str) -> list[str]:

@@ -6,11 +6,18 @@
 /// The widest run of channels that one call of group_norm may cover.
 #define INV_GROUP_NORM_CHANNELS 4096
 
-/// Instruction sets with kernels of their own, worst first.
-enum inv_isa { INV_ISA_SCALAR = 0, INV_ISA_AVX2 = 1, INV_ISA_AVX512 = 2 };
+/// Instruction sets with kernels of their own.
+enum inv_isa {
+#define INV_ISA(name) INV_ISA_##name,
+#include "isas.inc"
+#undef INV_ISA
+};
 
-/// The best instruction set of this machine.
-enum inv_isa inv_isa_detect(void);
+/// The name of an instruction set by its value, or NULL past the last.
+const char *_Nullable inv_isa_name(size_t isa);
+
+/// Whether this machine has all that kernels of an instruction set need.
+int inv_isa_runs_here(enum inv_isa isa);
 
 /// Processors that this process may run on.
 int inv_processor_count(void);
@@ -28,12 +35,6 @@ const struct inv_kernels *_Nonnull inv_kernels_f64(void);
 
 /// The kernel's name at `index` of kernels.inc, or NULL past its end: a test sees by it that it covers them all.
 const char *_Nullable inv_kernel_name(size_t index);
-
-/// Conversions, n elements each. f32 to f16 and bf16 round to nearest even.
-void inv_f16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
-void inv_bf16_to_f32(size_t n, const uint16_t *_Nonnull x, float *_Nonnull y);
-void inv_f32_to_f16(size_t n, const float *_Nonnull x, uint16_t *_Nonnull y);
-void inv_f32_to_f64(size_t n, const float *_Nonnull x, double *_Nonnull y);
 
 /// A sliding window over one picture (height, width, channels).
 struct inv_window {

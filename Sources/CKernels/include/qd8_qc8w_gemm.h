@@ -38,6 +38,9 @@ struct inv_qd8_tile {
   /// (rows, columns) with a row stride in elements.
   float *_Nonnull output;
   size_t stride;
+  /// Also added, or NULL: [MR], a vector (columns) for each row; and rows that lie as the output does.
+  const float *_Nonnull const *_Nullable row_vectors;
+  const float *_Nullable residual;
 };
 
 typedef void (*inv_qd8_qc8w_gemm_ukernel)(const struct inv_qd8_tile *_Nonnull tile);
@@ -45,6 +48,7 @@ typedef void (*inv_qd8_qc8w_gemm_ukernel)(const struct inv_qd8_tile *_Nonnull ti
 /// A microkernel and the machine it needs.
 struct inv_qd8_qc8w_gemm {
   const char *_Nonnull name;
+  enum inv_isa isa;
   inv_qd8_qc8w_gemm_ukernel _Nonnull run;
   size_t mr;
 };
@@ -57,33 +61,48 @@ const struct inv_qd8_qc8w_gemm *_Nullable inv_qd8_qc8w_gemm_at(size_t index);
 void inv_qc8w_pack(size_t outputs, size_t depth, const int8_t *_Nonnull weights, size_t panel_stride,
                    uint8_t *_Nonnull panels);
 
-/// Quantises rows of f32 symmetrically to -127...127, each by its largest magnitude; elements up to `stride` become 0.
-void inv_qd8_quantise_rows(size_t rows, size_t depth, const float *_Nonnull x, size_t stride, int8_t *_Nonnull q,
-                           struct inv_qd8_row *_Nonnull scales);
+/// Rows of int8, `stride` bytes apart, with their scales. Channels past the last are zero up to `stride`.
+struct inv_qd8_rows {
+  const int8_t *_Nonnull elements;
+  const struct inv_qd8_row *_Nonnull scales;
+  size_t stride;
+};
+
+/// Most parts whose channels are put side by side, and most segments: taps times parts.
+#define INV_QD8_PARTS_MAX 2
+#define INV_QD8_SEGMENTS_MAX 49
+
+/// y = value * gelu(gate) of `rows` rows of value | gate, `channels` each: the kernel that a gated product ends with.
+typedef void (*inv_gate)(size_t rows, size_t channels, const void *_Nonnull x, void *_Nonnull y);
 
 /// A whole product: a linear layer, or a convolution by a window over pictures of quantised rows.
 struct inv_qd8_product {
   const struct inv_qd8_qc8w_gemm *_Nonnull kernel;
   /// Of one picture. A linear layer is a 1x1 window over a picture one pixel wide. `channels` counts without padding.
   struct inv_window window;
-  /// (pictures * height * width) rows, `stride` bytes apart, and their scales.
-  const int8_t *_Nonnull elements;
-  const struct inv_qd8_row *_Nonnull scales;
-  size_t stride;
-  /// At least `stride` zero bytes: what a window sees outside the picture.
+  /// (pictures * height * width) rows. With two parts each has rows and scales of its own.
+  size_t parts;
+  struct inv_qd8_rows part[INV_QD8_PARTS_MAX];
+  /// Not 0: the window slides over the pictures doubled in height and width by repeating pixels; its own height and
+  /// width are the doubled ones.
+  int doubled;
+  /// At least as many zero bytes as the longest `stride`: what a window sees outside the picture.
   const int8_t *_Nonnull zeros;
-  /// (ceil(outputs / 32)) panels of one segment a tap, `panel_stride` bytes apart.
+  /// (ceil(outputs / 32)) panels of taps * parts segments, `panel_stride` bytes apart.
   const uint8_t *_Nonnull panels;
   size_t panel_stride;
   size_t outputs;
   const float *_Nonnull column_scales;
   const float *_Nullable bias;
-  /// (pictures * out_height * out_width, outputs)
+  /// A vector (outputs) for each picture, added to its rows; and rows like the output, added to it.
+  const float *_Nullable row_vectors;
+  const float *_Nullable residual;
+  /// Where the first half of the outputs is a value and the second its gate, what joins them; outputs is then a
+  /// multiple of 64, panels count through the values, and row_vectors and residual are NULL.
+  inv_gate _Nullable gate;
+  /// (pictures * out_height * out_width, outputs, or half of it when gated)
   float *_Nonnull output;
 };
-
-/// The largest window of a product.
-#define INV_QD8_TAPS_MAX 49
 
 /// Computes output rows `first_row..<last_row` of panels `first_panel..<last_panel`.
 void inv_qd8_qc8w_product(const struct inv_qd8_product *_Nonnull product, size_t first_row, size_t last_row,

@@ -5,16 +5,25 @@
 
 #include "../include/qd8_qc8w_gemm.h"
 
-/// sums (MR, 32) -> output, scaled per column and with the bias.
+/// One row: `n` sums, scaled per column, and all that is to be added. `n` is a constant where it can be.
+static inline void write_row(const struct inv_qd8_tile *t, size_t r, const float *sum, size_t n) {
+  float *out = t->output + r * t->stride;
+  for (size_t c = 0; c < n; c++) out[c] = sum[c] * t->column_scales[c];
+  if (t->bias)
+    for (size_t c = 0; c < n; c++) out[c] += t->bias[c];
+  if (t->row_vectors)
+    for (size_t c = 0; c < n; c++) out[c] += t->row_vectors[r][c];
+  if (t->residual)
+    for (size_t c = 0; c < n; c++) out[c] += t->residual[r * t->stride + c];
+}
+
+/// sums (MR, 32) -> output.
 static inline void write_tile(const struct inv_qd8_tile *t, const float *sums) {
   for (size_t r = 0; r < t->rows; r++) {
-    float *out = t->output + r * t->stride;
-    const float *sum = sums + r * INV_QC8W_NR;
-    if (t->bias) {
-      for (size_t c = 0; c < t->columns; c++) out[c] = sum[c] * t->column_scales[c] + t->bias[c];
-    } else {
-      for (size_t c = 0; c < t->columns; c++) out[c] = sum[c] * t->column_scales[c];
-    }
+    if (t->columns == INV_QC8W_NR)
+      write_row(t, r, sums + r * INV_QC8W_NR, INV_QC8W_NR);
+    else
+      write_row(t, r, sums + r * INV_QC8W_NR, t->columns);
   }
 }
 

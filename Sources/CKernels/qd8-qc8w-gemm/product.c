@@ -9,60 +9,83 @@ enum { BLOCK_BYTES = 256 * 1024 };
 static const struct inv_qd8_row zero_row = {0, 0};
 
 struct pointers {
-  const int8_t *elements[INV_QD8_TAPS_MAX * INV_QD8_MR_MAX];
-  const struct inv_qd8_row *scales[INV_QD8_TAPS_MAX * INV_QD8_MR_MAX];
+  const int8_t *elements[INV_QD8_SEGMENTS_MAX * INV_QD8_MR_MAX];
+  const struct inv_qd8_row *scales[INV_QD8_SEGMENTS_MAX * INV_QD8_MR_MAX];
 };
 
-/// Where each tap of each of `rows` output rows from `first` on finds its input row.
+/// Where each tap of each of `rows` output rows from `first` on finds its input row, in every part.
 static void point(const struct inv_qd8_product *p, size_t first, size_t rows, struct pointers *out) {
   const struct inv_window *w = &p->window;
-  const size_t mr = p->kernel->mr, positions = w->out_height * w->out_width;
+  const size_t mr = p->kernel->mr, positions = w->out_height * w->out_width, halving = p->doubled != 0;
+  const size_t pixels = (w->height >> halving) * (w->width >> halving);
   for (size_t r = 0; r < mr; r++) {
-    const size_t row = first + (r < rows ? r : rows - 1), position = row % positions;
-    const size_t base = row / positions * w->height * w->width;
+    const size_t row = first + (r < rows ? r : rows - 1), position = row % positions, base = row / positions * pixels;
     const size_t top = position / w->out_width * w->stride, left = position % w->out_width * w->stride;
-    for (size_t ky = 0, tap = 0; ky < w->kernel; ky++)
-      for (size_t kx = 0; kx < w->kernel; kx++, tap++) {
+    for (size_t ky = 0, segment = 0; ky < w->kernel; ky++)
+      for (size_t kx = 0; kx < w->kernel; kx++) {
         // Unsigned wrap-around makes "above the picture" and "left of it" large.
         const size_t y = top + ky - w->padding, x = left + kx - w->padding;
         const int inside = y < w->height && x < w->width;
-        const size_t source = base + y * w->width + x;
-        out->elements[tap * mr + r] = inside ? p->elements + source * p->stride : p->zeros;
-        out->scales[tap * mr + r] = inside ? p->scales + source : &zero_row;
+        const size_t source = base + (y >> halving) * (w->width >> halving) + (x >> halving);
+        for (size_t part = 0; part < p->parts; part++, segment++) {
+          const struct inv_qd8_rows *from = &p->part[part];
+          out->elements[segment * mr + r] = inside ? from->elements + source * from->stride : p->zeros;
+          out->scales[segment * mr + r] = inside ? from->scales + source : &zero_row;
+        }
       }
   }
 }
 
+/// One tile, into the output or, when gated, through a scratch of value | gate.
+static void run(const struct inv_qd8_product *p, struct inv_qd8_tile *tile, size_t row, size_t panel) {
+  const size_t column = panel * INV_QC8W_NR, mr = p->kernel->mr;
+  const size_t width = p->gate ? p->outputs / 2 : p->outputs, left = width - column;
+  const size_t positions = p->window.out_height * p->window.out_width;
+  const float *vectors[INV_QD8_MR_MAX];
+  float scratch[2 * INV_QD8_MR_MAX * INV_QC8W_NR];
+  for (size_t half = 0; half < (p->gate ? 2 : 1); half++) {
+    const size_t from = column + half * width;
+    tile->columns = left < INV_QC8W_NR ? left : INV_QC8W_NR;
+    tile->panel = p->panels + from / INV_QC8W_NR * p->panel_stride;
+    tile->column_scales = p->column_scales + from;
+    tile->bias = p->bias ? p->bias + from : 0;
+    tile->output = p->gate ? scratch + half * INV_QC8W_NR : p->output + row * width + column;
+    tile->stride = p->gate ? 2 * INV_QC8W_NR : width;
+    tile->residual = p->residual ? p->residual + row * width + column : 0;
+    if (p->row_vectors) {
+      for (size_t r = 0; r < mr; r++) {
+        const size_t valid = row + (r < tile->rows ? r : tile->rows - 1);
+        vectors[r] = p->row_vectors + valid / positions * width + column;
+      }
+    }
+    tile->row_vectors = p->row_vectors ? vectors : 0;
+    p->kernel->run(tile);
+  }
+  if (!p->gate) return;
+  for (size_t r = 0; r < tile->rows; r++)
+    p->gate(1, INV_QC8W_NR, scratch + r * 2 * INV_QC8W_NR, p->output + (row + r) * width + column);
+}
+
 void inv_qd8_qc8w_product(const struct inv_qd8_product *p, size_t first_row, size_t last_row, size_t first_panel,
                           size_t last_panel) {
-  const size_t taps = p->window.kernel * p->window.kernel, mr = p->kernel->mr;
-  const size_t block = p->panel_stride < BLOCK_BYTES ? BLOCK_BYTES / p->panel_stride : 1;
-  size_t depths[INV_QD8_TAPS_MAX];
+  const size_t segments = p->window.kernel * p->window.kernel * p->parts, mr = p->kernel->mr;
+  const size_t bytes = p->panel_stride * (p->gate ? 2 : 1), block = bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1;
+  size_t depths[INV_QD8_SEGMENTS_MAX];
   struct pointers pointers;
-  assert(taps <= INV_QD8_TAPS_MAX && mr <= INV_QD8_MR_MAX);
-  for (size_t tap = 0; tap < taps; tap++) depths[tap] = p->stride;
+  assert(segments <= INV_QD8_SEGMENTS_MAX && mr <= INV_QD8_MR_MAX && p->parts <= INV_QD8_PARTS_MAX);
+  assert(!p->gate || (p->outputs % (2 * INV_QC8W_NR) == 0 && !p->row_vectors && !p->residual));
+  for (size_t s = 0; s < segments; s++) depths[s] = p->part[s % p->parts].stride;
   for (size_t begin = first_panel; begin < last_panel; begin += block) {
     const size_t end = begin + block < last_panel ? begin + block : last_panel;
     for (size_t row = first_row; row < last_row; row += mr) {
       const size_t rows = last_row - row < mr ? last_row - row : mr;
+      struct inv_qd8_tile tile = {.rows = rows,
+                                  .segments = segments,
+                                  .depths = depths,
+                                  .elements = pointers.elements,
+                                  .scales = pointers.scales};
       point(p, row, rows, &pointers);
-      for (size_t panel = begin; panel < end; panel++) {
-        const size_t column = panel * INV_QC8W_NR, left = p->outputs - column;
-        const struct inv_qd8_tile tile = {
-            .rows = rows,
-            .columns = left < INV_QC8W_NR ? left : INV_QC8W_NR,
-            .segments = taps,
-            .depths = depths,
-            .elements = pointers.elements,
-            .scales = pointers.scales,
-            .panel = p->panels + panel * p->panel_stride,
-            .column_scales = p->column_scales + column,
-            .bias = p->bias ? p->bias + column : 0,
-            .output = p->output + row * p->outputs + column,
-            .stride = p->outputs,
-        };
-        p->kernel->run(&tile);
-      }
+      for (size_t panel = begin; panel < end; panel++) run(p, &tile, row, panel);
     }
   }
 }

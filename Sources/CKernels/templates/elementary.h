@@ -1,6 +1,6 @@
 // exp and erf for REAL: libm's in double, branch-free polynomials in float so that loops around them vectorise.
 
-#if INV_REAL_IS_DOUBLE
+#if defined(INV_REAL_IS_DOUBLE) && INV_REAL_IS_DOUBLE
 
 static inline double inv_exp(double x) { return exp(x); }
 static inline double inv_erf(double x) { return erf(x); }

@@ -23,34 +23,22 @@ public struct Order: Sendable, Equatable {
   }
 
   /// Fills the defaults in and checks every field.
-  /// - Throws: `.invalidArgument` naming the field.
-  public init(_ wire: GenerateRequest) throws(InversionError) {
+  /// - Parameter start: what takes the place of the request's own starting picture.
+  /// - Throws: `.invalidArgument` naming the field; `.badPicture`.
+  public init(_ wire: GenerateRequest, start: StartingPicture? = nil) throws(InversionError) {
     var request = GenerationRequest(prompt: try Self.text(wire.prompt, "prompt"))
     request.negativePrompt = try Self.text(wire.negativePrompt ?? "", "negative_prompt")
-    if let steps = wire.steps { request.steps = try Self.within(Limit.steps, steps, "steps") }
     if let scale = wire.guidanceScale {
       request.guidanceScale = Float(try Self.within(Limit.guidanceScale, scale, "guidance_scale"))
     }
-    request.seed = wire.seed ?? Self.randomSeed()
-    if let strength = wire.subseedStrength {
-      let strength = try Self.within(Limit.subseedStrength, strength, "subseed_strength")
-      if strength > 0 {
-        request.variation = Variation(seed: wire.subseed ?? Self.randomSeed(), strength: Float(strength))
-      }
-    }
-    if let rng = wire.rng { request.rng = try Self.choice(rng, "rng") }
     request.width = try wire.width.map { side throws(InversionError) in try Self.side(side, "width") }
     request.height = try wire.height.map { side throws(InversionError) in try Self.side(side, "height") }
-    let method = try SamplingMethod(sampler: wire.sampler, scheduler: wire.scheduler)
-    (request.sampler, request.scheduler) = (method.sampler, method.scheduler)
     if let count = wire.count { request.count = try Self.within(Limit.count, count, "count") }
     if let skip = wire.clipSkip { request.clipSkip = try Self.within(Limit.clipSkip, skip, "clip_skip") }
     request.strict = wire.strict ?? false
-    for (field, seed) in [("seed", request.seed), ("subseed", request.variation?.seed ?? 0)] {
-      guard seed <= UInt64.max - UInt64(request.count) else {
-        throw InversionError(.invalidArgument, "'\(field)': \(seed) leaves no room for \(request.count) pictures")
-      }
-    }
+    try Self.readSampling(wire, into: &request)
+    try Self.readNoise(wire, into: &request)
+    request.start = if let start { start } else { try StartingPicture(wire) }
     self.request = request
     self.format = try wire.format.map { name throws(InversionError) in try Self.choice(name, "format") } ?? .png
     self.quality = try wire.quality.map { quality throws(InversionError) in
@@ -58,6 +46,32 @@ public struct Order: Sendable, Equatable {
     }
     if quality != nil && format == .png {
       throw InversionError(.invalidArgument, "'quality': PNG is always lossless; ask for webp or jpeg, or leave it out")
+    }
+  }
+
+  private static func readSampling(
+    _ wire: GenerateRequest, into request: inout GenerationRequest
+  ) throws(InversionError) {
+    if let steps = wire.steps { request.steps = try within(Limit.steps, steps, "steps") }
+    let method = try SamplingMethod(sampler: wire.sampler, scheduler: wire.scheduler)
+    (request.sampler, request.scheduler) = (method.sampler, method.scheduler)
+  }
+
+  private static func readNoise(
+    _ wire: GenerateRequest, into request: inout GenerationRequest
+  ) throws(InversionError) {
+    request.seed = wire.seed ?? randomSeed()
+    if let rng = wire.rng { request.rng = try choice(rng, "rng") }
+    if let strength = wire.subseedStrength {
+      let strength = try within(Limit.subseedStrength, strength, "subseed_strength")
+      if strength > 0 {
+        request.variation = Variation(seed: wire.subseed ?? randomSeed(), strength: Float(strength))
+      }
+    }
+    for (field, seed) in [("seed", request.seed), ("subseed", request.variation?.seed ?? 0)] {
+      guard seed <= UInt64.max - UInt64(request.count) else {
+        throw InversionError(.invalidArgument, "'\(field)': \(seed) leaves no room for \(request.count) pictures")
+      }
     }
   }
 

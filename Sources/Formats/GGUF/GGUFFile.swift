@@ -53,6 +53,9 @@ public final class GGUFFile: Sendable {
     }
   }
 
+  /// Whether the first bytes are a GGUF file's.
+  static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: GGUFDirectory.magic) }
+
   /// The tensor's blocks as they are stored.
   public func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer {
     precondition(tensors[tensor.name] == tensor, "the tensor is another file's")
@@ -77,7 +80,7 @@ struct GGUFDirectory {
   private(set) var metadata: [String: GGUFValue] = [:]
   private(set) var tensors: [String: GGUFTensor] = [:]
 
-  private static let magic = Array("GGUF".utf8)
+  static let magic = Array("GGUF".utf8)
   private static let countLimit = 1 << 17
   /// ggml's limit on dimensions.
   private static let rankLimit = 4

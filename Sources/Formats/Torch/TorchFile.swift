@@ -191,9 +191,12 @@ private struct TorchZip {
 
   func verifyChecksums(_ file: UnsafeRawBufferPointer) throws {
     for member in members.values where !member.isDeflated {
-      guard crc32(UnsafeRawBufferPointer(rebasing: file[member.range])) == member.crc else {
+      let content = UnsafeRawBufferPointer(rebasing: file[member.range])
+      guard crc32(content) == member.crc else {
         throw FormatFault("zip member '\(member.name)': checksum mismatch")
       }
+      // A checkpoint of gigabytes should not stay in memory for having been checked.
+      adviseMapped(content, .dontNeed)
     }
   }
 

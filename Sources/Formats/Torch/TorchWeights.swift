@@ -32,8 +32,14 @@ final class TorchWeights: WeightSource {
     self.copies = copies
   }
 
-  func bytes(of entry: TensorEntry) -> UnsafeRawBufferPointer {
+  func contents(of entry: TensorEntry) -> TensorContents {
     precondition(tensors[entry.name] == entry, "the entry is another file's")
-    return UnsafeRawBufferPointer(rebasing: (copies[entry.name]?.bytes ?? file.content)[entry.byteRange])
+    if let copy = copies[entry.name] { return TensorContents(copy.bytes, owner: copy) }
+    return TensorContents(UnsafeRawBufferPointer(rebasing: file.content[entry.byteRange]), owner: file)
+  }
+
+  func release(_ entry: TensorEntry) {
+    guard copies[entry.name] == nil else { return }
+    adviseMapped(UnsafeRawBufferPointer(rebasing: file.content[entry.byteRange]), .dontNeed)
   }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "qd8_qc8w_gemm.h"
+#include "quantise.h"
 
 enum { SEGMENTS = 3, DEPTH = 52, ROWS = 13, COLUMNS = 32 };
 
@@ -18,7 +19,7 @@ static void fill(void) {
   for (int s = 0; s < SEGMENTS; s++) {
     for (int i = 0; i < ROWS * DEPTH; i++) x[i] = (float)(rand() % 2001 - 1000) / 300;
     for (int i = 0; i < COLUMNS * DEPTH; i++) w[i] = (int8_t)(rand() % 256 - 128);
-    inv_qd8_quantise_rows(ROWS, DEPTH, x, DEPTH, elements[s][0], scales[s]);
+    inv_quantise_kernels_at(INV_ISA_scalar)->quantise_rows(ROWS, DEPTH, x, DEPTH, elements[s][0], scales[s]);
     inv_qc8w_pack(COLUMNS, DEPTH, w, DEPTH * COLUMNS, panel + s * DEPTH * COLUMNS);
   }
   for (int c = 0; c < COLUMNS; c++) column_scales[c] = (float)(c % 3 + 1) / 100, bias[c] = (float)c;

@@ -1,0 +1,168 @@
+// The body of every microkernel. The includer defines
+//   LANES    f32 lanes of a vector
+//   VECTORS  vectors of queries in a tile; VECTORS * (INV_ATTENTION_BLOCK + 1) + 1 registers are in use
+//   BF16     1 for products of bf16 pairs, with DOT(acc, a, b): acc + the dot product of two pairs in each lane, and
+//            PAIR(even, odd): two vectors of f32 as pairs of bf16; 0 for products of f32
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "layout.h"
+
+enum { BLOCK = INV_ATTENTION_BLOCK, KEYS = INV_ATTENTION_KEYS, PAIR_SIZE = BF16 ? 2 : 1 };
+
+typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t bits __attribute__((vector_size(LANES * sizeof(float))));
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+#if !BF16
+#define DOT(acc, a, b) ((acc) + (a) * (b))
+#endif
+
+INLINE vector splat(float x) { return (vector){} + x; }
+
+INLINE vector larger(vector a, vector b) {
+  const bits first = a > b;
+  return (vector)(((bits)a & first) | ((bits)b & ~first));
+}
+
+/// 2^x for x <= 0; 0 below -126. Relative error 2e-7 on the way to f32 products, 1e-4 to bf16, which keeps 2^-9.
+INLINE vector exp2_of(vector x) {
+  // Adding 1.5 * 2^23 leaves the nearest integer in the low mantissa bits.
+  const vector magic = splat(12582912.0f), shifted = x + magic, r = x - (shifted - magic);
+#if BF16
+  vector p = r * 0.0558282f + 0.2401397f;
+  p = p * r + 0.6931440f;
+  p = p * r + 0.9999925f;
+#else
+  vector p = r * 1.3333558e-3f + 9.6181291e-3f;
+  p = p * r + 5.5504109e-2f;
+  p = p * r + 2.4022651e-1f;
+  p = p * r + 6.9314718e-1f;
+  p = p * r + 1.0f;
+#endif
+  return (vector)(((bits)p + ((bits)shifted << 23)) & (x >= -126.0f));
+}
+
+/// acc (BLOCK, n) += the sum over `depth` of vectors (depth, n) times broadcast units (depth, BLOCK).
+INLINE void multiply(const int n, vector *acc, size_t depth, const vector *vectors, const int32_t *units) {
+  for (size_t k = 0; k < depth; k++, vectors += n, units += BLOCK) {
+    UNROLL for (int b = 0; b < BLOCK; b++) {
+      const vector unit = (vector)((bits){} + units[b]);
+      UNROLL for (int i = 0; i < n; i++) acc[b * n + i] = DOT(acc[b * n + i], vectors[i], unit);
+    }
+  }
+}
+
+/// The queries with their channels across: (units, lanes), times the scale and log2(e), because powers of 2 are
+/// cheaper. Lanes past the last query repeat it.
+static void load_queries(const struct inv_attention *a, size_t first, size_t count, size_t lanes, int32_t *to) {
+  const float scale = a->scale * 1.44269504f;
+  for (size_t lane = 0; lane < lanes; lane++) {
+    const float *q = a->q + (first + (lane < count ? lane : count - 1)) * a->q_stride;
+#pragma clang loop vectorize(disable)
+    for (size_t c = 0; c < a->width; c += PAIR_SIZE) {
+      const float pair[2] = {q[c] * scale, BF16 && c + 1 < a->width ? q[c + 1] * scale : 0};
+      uint32_t unit[2];
+      memcpy(unit, pair, sizeof unit);
+      if (BF16)
+        for (int i = 0; i < 2; i++) unit[i] = (unit[i] + 0x7FFF + (unit[i] >> 16 & 1)) >> 16;
+      to[c / PAIR_SIZE * lanes + lane] = (int32_t)(BF16 ? unit[0] | unit[1] << 16 : unit[0]);
+    }
+  }
+}
+
+/// Hides from the scores of keys `key...` (BLOCK, lanes) what their queries must not see.
+static void hide(const struct inv_attention *a, size_t first, size_t key, size_t lanes, float *scores) {
+  for (size_t b = 0; b < BLOCK; b++)
+    for (size_t lane = 0; lane < lanes; lane++)
+      if (key + b >= a->keys || (a->causal && key + b > first + lane)) scores[b * lanes + lane] = -INFINITY;
+}
+
+/// The scores become their powers of 2, summed per query and packed for the second product, in place.
+INLINE void exponentials(const int n, size_t keys, const vector *largest, vector *sums, vector *s) {
+  vector *to = s;
+  for (size_t j = 0; j < keys; j += PAIR_SIZE, s += PAIR_SIZE * n, to += n) {
+    UNROLL for (int i = 0; i < n; i++) {
+      const vector even = exp2_of(s[i] - largest[i]);
+#if BF16
+      const vector odd = exp2_of(s[n + i] - largest[i]);
+      sums[i] += even + odd;
+      to[i] = PAIR(even, odd);
+#else
+      sums[i] += even;
+      to[i] = even;
+#endif
+    }
+  }
+}
+
+/// The rows of sums (channels, lanes) divided by the sums of the powers.
+static void write_rows(const struct inv_attention *a, size_t first, size_t count, size_t lanes, const float *sums,
+                       const float *o) {
+  for (size_t lane = 0; lane < count; lane++) {
+    const float inverse = 1.0f / sums[lane];
+    float *to = a->output + (first + lane) * a->output_stride;
+#pragma clang loop vectorize(disable)
+    for (size_t c = 0; c < a->width; c++) to[c] = o[c * lanes + lane] * inverse;
+  }
+}
+
+/// A tile of `n` vectors of queries.
+INLINE void attend(const int n, const struct inv_attention *a, size_t first, size_t count, void *scratch) {
+  const size_t lanes = (size_t)n * LANES, end = first + count;
+  const size_t units = inv_attention_units(a->width, PAIR_SIZE), channels = inv_rounded_up(a->width, BLOCK);
+  vector *q = scratch, *o = q + channels * n, *s = o + channels * n;
+  // How many keys any query of the tile sees, and how many all of them see.
+  const size_t visible = a->causal && end < a->keys ? end : a->keys;
+  const size_t unmasked = a->causal && first + 1 < a->keys ? first + 1 : a->keys;
+  const int32_t *k = a->packed, *v = k + inv_attention_v_start(a->keys, a->width, PAIR_SIZE);
+  vector largest[VECTORS], sums[VECTORS];
+  load_queries(a, first, count, lanes, (int32_t *)q);
+  memset(o, 0, channels * lanes * sizeof(float));
+  UNROLL for (int i = 0; i < n; i++) largest[i] = splat(-INFINITY), sums[i] = splat(0);
+
+  for (size_t begin = 0; begin < visible; begin += KEYS) {
+    const size_t left = visible - begin, keys = inv_rounded_up(left < KEYS ? left : KEYS, BLOCK);
+    const size_t v_units = inv_attention_v_keys(a->keys, begin) / PAIR_SIZE;
+    vector now[VECTORS], rescale[VECTORS];
+    UNROLL for (int i = 0; i < n; i++) now[i] = largest[i];
+    for (size_t j = 0; j < keys; j += BLOCK, k += units * BLOCK) {
+      vector acc[VECTORS * BLOCK], *row = s + j * n;
+      UNROLL for (int i = 0; i < n * BLOCK; i++) acc[i] = splat(0);
+      multiply(n, acc, units, q, k);
+      UNROLL for (int i = 0; i < n * BLOCK; i++) row[i] = acc[i];
+      if (begin + j + BLOCK > unmasked) hide(a, first, begin + j, lanes, (float *)row);
+      UNROLL for (int i = 0; i < n * BLOCK; i++) now[i % n] = larger(now[i % n], row[i]);
+    }
+    UNROLL for (int i = 0; i < n; i++) {
+      rescale[i] = exp2_of(largest[i] - now[i]);
+      sums[i] *= rescale[i];
+      largest[i] = now[i];
+    }
+    exponentials(n, keys, largest, sums, s);
+    for (size_t c = 0; c < channels; c += BLOCK) {
+      vector acc[VECTORS * BLOCK];
+      UNROLL for (int i = 0; i < n * BLOCK; i++) acc[i] = o[c * n + i] * rescale[i % n];
+      multiply(n, acc, keys / PAIR_SIZE, s, v + c * v_units);
+      UNROLL for (int i = 0; i < n * BLOCK; i++) o[c * n + i] = acc[i];
+    }
+    v += v_units * channels;
+  }
+  write_rows(a, first, count, lanes, (const float *)sums, (const float *)o);
+}
+
+/// As many vectors as the queries need.
+INLINE void attention_tile(const struct inv_attention *a, size_t first, size_t count, void *scratch) {
+  assert(count >= 1 && count <= VECTORS * LANES && first + count <= a->queries && a->keys >= 1);
+  switch ((count + LANES - 1) / LANES) {
+    case 1: return attend(1, a, first, count, scratch);
+    case 2: return attend(2, a, first, count, scratch);
+#if VECTORS == 4
+    case 3: return attend(3, a, first, count, scratch);
+    default: return attend(4, a, first, count, scratch);
+#endif
+  }
+}

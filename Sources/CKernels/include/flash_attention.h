@@ -1,0 +1,65 @@
+// Attention without its matrix of scores: softmax(scale * Q K^T) V of one head, a tile of queries at a time, over tiles
+// of keys, with a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022).
+//
+// Queries lie in the lanes of vectors and the head's width d is looped over, so no d wastes lanes, and a softmax needs
+// no sums across lanes. Both products are the same loop: a column of vectors times broadcast scalars.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ckernels.h"
+
+/// Keys (of K) and channels (of V) that a microkernel computes at once.
+#define INV_ATTENTION_BLOCK 4
+/// Keys whose scores for a tile of queries exist at once: 64 x 64 f32 are half of a first-level cache.
+#define INV_ATTENTION_KEYS 64
+
+/// In what the products are computed; sums and the softmax are f32 always. bf16 has products of half the cost, and
+/// results good to about 2^-8 of the largest value.
+enum inv_attention_precision { INV_ATTENTION_F32 = 0, INV_ATTENTION_BF16 = 1 };
+
+/// Some queries of one head against all its keys.
+struct inv_attention {
+  size_t queries, keys;
+  /// Channels of the head.
+  size_t width;
+  /// Of the scores before the softmax, usually 1 / sqrt(width).
+  float scale;
+  /// Query i sees keys 0...i.
+  int causal;
+  /// (queries, width) with a row stride in elements.
+  const float *_Nonnull q;
+  size_t q_stride;
+  /// What inv_attention_pack made of K and V.
+  const void *_Nonnull packed;
+  /// (queries, width) with a row stride in elements.
+  float *_Nonnull output;
+  size_t output_stride;
+};
+
+/// Computes queries `first..<first + count`, at most the microkernel's `queries`.
+typedef void (*inv_attention_run)(const struct inv_attention *_Nonnull attention, size_t first, size_t count,
+                                  void *_Nonnull scratch);
+
+/// A microkernel, and the machine it needs.
+struct inv_attention_ukernel {
+  const char *_Nonnull name;
+  enum inv_isa isa;
+  enum inv_attention_precision precision;
+  inv_attention_run _Nonnull run;
+  /// Queries of a tile.
+  size_t queries;
+};
+
+/// The microkernels that this machine can run, best first of each precision; NULL past the last, the scalar f32 one.
+const struct inv_attention_ukernel *_Nullable inv_attention_at(size_t index);
+
+/// Bytes of packed K and V.
+size_t inv_attention_packed_bytes(enum inv_attention_precision precision, size_t keys, size_t width);
+
+/// Packs k and v (keys, width), with row strides in elements, as all microkernels of that precision read them.
+void inv_attention_pack(enum inv_attention_precision precision, size_t keys, size_t width, const float *_Nonnull k,
+                        size_t k_stride, const float *_Nonnull v, size_t v_stride, void *_Nonnull packed);
+
+/// Bytes of 64-byte aligned memory that a call of a microkernel needs for itself.
+size_t inv_attention_scratch_bytes(const struct inv_attention_ukernel *_Nonnull kernel, size_t width);

@@ -1,0 +1,109 @@
+// Rows of int8 from rows of f32, with the normalisations that come before them. Includes nothing of the instruction
+// set: the file that includes this one sets it.
+#include <math.h>
+#include <string.h>
+
+#include "elementary.h"
+#include "quantise.h"
+#pragma clang fp reassociate(on) contract(fast)
+
+static void quantise_row(size_t channels, const float *x, size_t stride, int8_t *q, struct inv_qd8_row *row) {
+  // Magnitudes order as their bits do, and a maximum of integers is vectorised. NaN is the largest: it makes the scale
+  // NaN, and so every output of the row.
+  int32_t largest_bits = 0;
+  for (size_t c = 0; c < channels; c++) {
+    int32_t magnitude;
+    memcpy(&magnitude, x + c, sizeof magnitude);
+    magnitude &= 0x7FFFFFFF;
+    largest_bits = magnitude > largest_bits ? magnitude : largest_bits;
+  }
+  float largest;
+  memcpy(&largest, &largest_bits, sizeof largest);
+  const float inverse = largest == 0 ? 0 : 127.0f / largest;
+  int32_t sum = 0;
+  for (size_t c = 0; c < channels; c++) {
+    // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits.
+    const float shifted = x[c] * inverse + 12582912.0f;
+    int32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    q[c] = (int8_t)bits;
+    sum += (int8_t)bits;
+  }
+  memset(q + channels, 0, stride - channels);
+  *row = (struct inv_qd8_row){.scale = largest / 127.0f, .sum = sum};
+}
+
+static void quantise_rows(size_t rows, size_t channels, const float *x, size_t stride, int8_t *q,
+                          struct inv_qd8_row *scales) {
+  for (size_t r = 0; r < rows; r++) quantise_row(channels, x + r * channels, stride, q + r * stride, scales + r);
+}
+
+/// In f32 over a few rows at a time, in f64 across them.
+static void channel_moments(size_t rows, size_t channels, const float *x, const float *origin, double *sum,
+                            double *squares) {
+  enum { ROWS = 32, CHANNELS = 512 };
+  float few[CHANNELS], few_squares[CHANNELS];
+  for (size_t first = 0; first < channels; first += CHANNELS) {
+    const size_t width = channels - first < CHANNELS ? channels - first : CHANNELS;
+    for (size_t r = 0; r < rows; r += ROWS) {
+      memset(few, 0, sizeof few);
+      memset(few_squares, 0, sizeof few_squares);
+      for (size_t row = r; row < r + ROWS && row < rows; row++) {
+        const float *from = x + row * channels + first;
+        for (size_t c = 0; c < width; c++) {
+          const float d = from[c] - origin[first + c];
+          few[c] += d;
+          few_squares[c] += d * d;
+        }
+      }
+      for (size_t c = 0; c < width; c++) sum[first + c] += few[c];
+      for (size_t c = 0; c < width; c++) squares[first + c] += few_squares[c];
+    }
+  }
+}
+
+static inline void affine_row(size_t channels, int silu, const float *x, const float *scale, const float *shift,
+                              float *y) {
+  if (!silu) {
+    for (size_t c = 0; c < channels; c++) y[c] = x[c] * scale[c] + shift[c];
+    return;
+  }
+  for (size_t c = 0; c < channels; c++) {
+    const float v = x[c] * scale[c] + shift[c];
+    y[c] = v / (1.0f + inv_exp(-v));
+  }
+}
+
+static void affine_rows(size_t rows, size_t channels, int silu, const float *x, const float *scale,
+                        const float *shift, float *y) {
+  for (size_t r = 0; r < rows; r++) affine_row(channels, silu, x + r * channels, scale, shift, y + r * channels);
+}
+
+static void affine_quantise_rows(size_t rows, size_t channels, int silu, const float *x, const float *scale,
+                                 const float *shift, float *scratch, size_t stride, int8_t *q,
+                                 struct inv_qd8_row *scales) {
+  for (size_t r = 0; r < rows; r++) {
+    affine_row(channels, silu, x + r * channels, scale, shift, scratch);
+    quantise_row(channels, scratch, stride, q + r * stride, scales + r);
+  }
+}
+
+static void layer_norm_quantise_rows(size_t rows, size_t channels, double eps, const float *x, const float *gamma,
+                                     const float *beta, float *scratch, size_t stride, int8_t *q,
+                                     struct inv_qd8_row *scales) {
+  for (size_t r = 0; r < rows; r++, x += channels) {
+    float sum = 0, squares = 0;
+    for (size_t c = 0; c < channels; c++) sum += x[c];
+    const float mean = sum / (float)channels;
+    for (size_t c = 0; c < channels; c++) squares += (x[c] - mean) * (x[c] - mean);
+    const float rstd = (float)(1 / sqrt(squares / (double)channels + eps));
+    for (size_t c = 0; c < channels; c++) scratch[c] = (x[c] - mean) * rstd * gamma[c] + beta[c];
+    quantise_row(channels, scratch, stride, q + r * stride, scales + r);
+  }
+}
+
+const struct inv_quantise_kernels INV_TABLE = {
+#define INV_KERNEL(name, arguments) .name = name,
+#include "quantise.inc"
+#undef INV_KERNEL
+};

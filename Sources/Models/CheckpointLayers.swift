@@ -1,0 +1,153 @@
+import Errors
+import Formats
+import Kernels
+import Ops
+import Tensors
+
+/// Weights as other tools store them, converted while a network is built: f32 is used where it is mapped, other types
+/// are widened, convolutions go from (out, in, k, k) to (out, k, k, in), and what the plan says is quantised.
+package struct CheckpointLayers: LayerSource {
+  let weights: WeightSet
+  let names: WeightNames
+  let dtype: DType
+  let plan: PrecisionPlan
+  private let pool = BufferPool(keepsFreed: false)
+
+  init(_ weights: WeightSet, names: WeightNames, dtype: DType = .f32, plan: PrecisionPlan = .full) {
+    self.weights = weights
+    self.names = names
+    self.dtype = dtype
+    self.plan = plan
+  }
+
+  package func layer(_ path: String, _ shape: LayerShape) throws -> LayerWeight {
+    guard plan.isInt8(path) else { return .dense(try denseWeight(path, shape)) }
+    return .int8(try packedWeight(path, shape))
+  }
+
+  /// The files of the weights.
+  package var paths: [String] { weights.paths }
+
+  /// A table in the engine's element type.
+  package func widenedTable(_ path: String, _ rows: Int, _ columns: Int) throws -> Weight {
+    try tensor(path, [rows, columns])
+  }
+
+  /// Lets the pages of a weight go after it has been read.
+  package func release(_ path: String) {
+    for place in names.candidates(for: path) { if let entry = weights[place.name] { weights.release(entry) } }
+  }
+
+  package func vector(_ path: String, _ count: Int) throws -> Weight { try tensor(path, [count]) }
+
+  package func table(_ path: String, rows: Int, columns: Int) throws -> Weight {
+    let (source, contents) = try find(path, [rows, columns])
+    guard let base = contents.bytes.baseAddress, UInt(bitPattern: base) % UInt(source.byteCount) == 0,
+      [.f32, .f16, .bf16].contains(source)
+    else { return try tensor(path, [rows, columns]) }
+    return Weight(pointer: base, dtype: source, shape: [rows, columns], owner: contents)
+  }
+
+  /// A layer's weight quantised and packed, whatever the plan says.
+  /// - Throws: also `badModel` for a value that is not finite.
+  package func packedWeight(_ path: String, _ shape: LayerShape) throws -> PackedWeight {
+    let weight = try denseWeight(path, shape)
+    let values = UnsafeBufferPointer(start: weight.pointer.assumingMemoryBound(to: Float.self), count: weight.count)
+    guard values.allSatisfy(\.isFinite) else {
+      throw InversionError(
+        .badModel,
+        "'\(weights.paths.joined(separator: "', '"))': the weights of '\(path)' are not all finite; "
+          + "the model is damaged, get it again")
+    }
+    return PackedWeight(weight, pool: pool)
+  }
+
+  /// A layer's weight in the engine's element type and layout, whatever the plan says.
+  package func denseWeight(_ path: String, _ shape: LayerShape) throws -> Weight {
+    guard let window = shape.window else { return try tensor("\(path).weight", shape.dimensions) }
+    let weight = try tensor("\(path).weight", [shape.outputs, shape.inputs, window, window])
+    return window == 1 ? weight.reshaped(shape.dimensions) : channelsLast(weight, shape)
+  }
+
+  // MARK: Tensors
+
+  /// A tensor in the engine's element type, of exactly this shape but for dimensions of 1 at the end.
+  /// - Throws: `badModel` naming the file, the tensor and both shapes.
+  private func tensor(_ path: String, _ shape: [Int]) throws -> Weight {
+    let (source, contents) = try find(path, shape)
+    guard let base = contents.bytes.baseAddress else { preconditionFailure("a checked tensor has bytes") }
+    let aligned = UInt(bitPattern: base) % UInt(max(1, source.byteCount)) == 0
+    if source == dtype, aligned { return Weight(pointer: base, dtype: dtype, shape: shape, owner: contents) }
+    let count = shape.reduce(1, *)
+    let buffer = pool.allocate(byteCount: count * dtype.byteCount)
+    // Widening reads whole elements, so an unaligned source is moved first.
+    let moved = aligned ? nil : pool.allocate(byteCount: contents.bytes.count)
+    moved?.pointer.copyMemory(from: base, byteCount: contents.bytes.count)
+    let readable = moved.map { UnsafeRawPointer($0.pointer) } ?? base
+    guard convert(count: count, from: readable, as: source, to: buffer.pointer, as: dtype) else {
+      throw InversionError(.badModel, "'\(path)': weights of type \(source) are not supported; convert them to f16")
+    }
+    return Weight(pointer: buffer.pointer, dtype: dtype, shape: shape, owner: buffer)
+  }
+
+  /// The element type and the elements of a tensor, or of its third where three are stacked.
+  private func find(_ path: String, _ shape: [Int]) throws -> (DType, PartialContents) {
+    let (entry, third) = try entry(path, shape)
+    let contents = try weights.contents(of: entry)
+    guard let third else { return (try entry.dtype, PartialContents(contents, contents.bytes[...])) }
+    let size = contents.bytes.count / 3
+    return (try entry.dtype, PartialContents(contents, contents.bytes[third * size..<(third + 1) * size]))
+  }
+
+  /// The entry of a weight, checked, and which third of it the weight is.
+  package func entry(_ path: String, _ shape: [Int]) throws -> (TensorEntry, third: Int?) {
+    let places = names.candidates(for: path)
+    guard let place = places.first(where: { weights[$0.name] != nil }) ?? places.first else {
+      preconditionFailure("no file names '\(path)'")
+    }
+    let entry = try weights.entry(place.name)
+    let stacked = place.third == nil ? shape : [3 * shape[0]] + shape.dropFirst()
+    guard squeezed(entry.shape) == squeezed(stacked), !shape.contains(0) else {
+      throw InversionError(
+        .badModel,
+        "'\(entry.path)': tensor '\(entry.name)' has shape \(entry.shape), the config asks for \(stacked); "
+          + "use the weights and the config of one model")
+    }
+    return (entry, place.third)
+  }
+
+  private func squeezed(_ shape: [Int]) -> [Int] {
+    var result = shape
+    while result.count > 1, result.last == 1 { result.removeLast() }
+    return result
+  }
+
+  /// (out, in, k, k) -> (out, k, k, in), the order in which patches of rows lie.
+  private func channelsLast(_ weight: Weight, _ shape: LayerShape) -> Weight {
+    let (inputs, taps) = (shape.inputs, weight.shape[2] * weight.shape[3])
+    let buffer = pool.allocate(byteCount: weight.count * dtype.byteCount)
+    func reorder<Element: BitwiseCopyable>(_: Element.Type) {
+      let source = weight.pointer.assumingMemoryBound(to: Element.self)
+      let target = buffer.pointer.assumingMemoryBound(to: Element.self)
+      for output in 0..<shape.outputs {
+        let start = output * inputs * taps
+        for tap in 0..<taps {
+          for input in 0..<inputs { target[start + tap * inputs + input] = source[start + input * taps + tap] }
+        }
+      }
+    }
+    if dtype == .f64 { reorder(UInt64.self) } else { reorder(UInt32.self) }
+    return Weight(pointer: buffer.pointer, dtype: dtype, shape: shape.dimensions, owner: buffer)
+  }
+}
+
+/// The elements of a tensor or of a part of it, which keep the whole alive.
+private final class PartialContents {
+  let bytes: UnsafeRawBufferPointer
+  private let whole: TensorContents
+
+  init(_ whole: TensorContents, _ part: Slice<UnsafeRawBufferPointer>) {
+    self.whole = whole
+    bytes = UnsafeRawBufferPointer(rebasing: part)
+  }
+}

@@ -1,0 +1,80 @@
+import Kernels
+import Tensors
+
+/// A linear layer or convolution in int8, until it is known what its rows are added to.
+struct ProductRows: DeferredRows {
+  let tape: Tape
+  let x: Activation
+  let weight: PackedWeight
+  let window: Window
+  /// Whether the window slides over x doubled in height and width.
+  let doubled: Bool
+  let bias: Weight?
+  /// (B, outputs), added to every row of its picture.
+  var rowVectors: Activation?
+
+  func fill(_ y: UnsafeMutableRawPointer) { fill(y, adding: nil) }
+
+  /// With `residual` (rows, outputs) added.
+  func fill(_ y: UnsafeMutableRawPointer, adding residual: Activation?) {
+    if window.kernel == 1, let gated = x.deferred as? GatedRows {
+      fill(y, through: gated, adding: residual)
+      return
+    }
+    var epilogue = PackedWeight.Epilogue(bias: bias)
+    epilogue.rowVectors = (rowVectors?.pointer).map { UnsafeRawPointer($0) }
+    epilogue.residual = (residual?.pointer).map { UnsafeRawPointer($0) }
+    weight.product(x.quantised(tape.pool), window: window, doubled: doubled, epilogue, into: y)
+  }
+
+  /// A few rows at a time, since the gated rows are four times as wide as what goes in and what comes out.
+  private func fill(_ y: UnsafeMutableRawPointer, through gated: GatedRows, adding residual: Activation?) {
+    let rowsAtOnce = 1024
+    for first in stride(from: 0, to: x.rows, by: rowsAtOnce) {
+      let rows = first..<min(first + rowsAtOnce, x.rows)
+      var epilogue = PackedWeight.Epilogue(bias: bias)
+      epilogue.residual = residual.map { UnsafeRawPointer($0.at(first * weight.outputs)) }
+      weight.product(
+        [gated.quantised(rows)], window: .rows(rows.count, channels: x.channels), epilogue,
+        into: y + first * weight.outputs * 4)
+    }
+  }
+}
+
+/// GEGLU of an int8 linear layer, joined in the layer's epilogue.
+struct GatedRows: DeferredRows {
+  let product: ProductRows
+
+  var tape: Tape { product.tape }
+
+  func fill(_ y: UnsafeMutableRawPointer) { fill(y, 0..<product.x.rows) }
+
+  private func fill(_ y: UnsafeMutableRawPointer, _ rows: Range<Int>) {
+    var epilogue = PackedWeight.Epilogue(bias: product.bias)
+    epilogue.gate = tape.kernels
+    let parts = product.x.quantised(tape.pool).map { $0[rows] }
+    product.weight.product(parts, window: .rows(rows.count, channels: product.x.channels), epilogue, into: y)
+  }
+
+  /// Some of the rows, in int8.
+  func quantised(_ rows: Range<Int>) -> QuantisedRows {
+    let channels = product.weight.outputs / 2
+    let made = tape.allocate([rows.count, channels])
+    fill(made.pointer, rows)
+    return QuantisedRows(made.pointer, rows: rows.count, channels: channels, pool: tape.pool)
+  }
+}
+
+extension Tape {
+  /// x through an int8 layer, deferred.
+  func quantisedProduct(
+    _ x: Activation, _ weight: PackedWeight, _ bias: Weight?, _ window: Window, shape: [Int]
+  ) -> Activation {
+    precondition(defers, "gradients need weights that are not quantised")
+    let inner = x.deferred as? DoubledRows
+    return Activation(
+      shape: shape,
+      deferred: ProductRows(
+        tape: self, x: inner?.x ?? x, weight: weight, window: window, doubled: inner != nil, bias: bias))
+  }
+}
