@@ -87,7 +87,8 @@ import Testing
       ["unet/diffusion_pytorch_model", "guidance"].map {
         try SafetensorsFile(path: "\(golden.folder.path)/\($0).safetensors")
       })
-    let unet = try UNet2DConditionModel(config: config, weights: weights, dtype: .f32)
+    let unet = try UNet2DConditionModel(
+      config: config, layers: CheckpointLayers(weights, names: WeightNames(), dtype: .f32, plan: .full))
     #expect(unet.guidesItself)
     let tape = Tape(recording: false)
     let states = "unet.in.encoder_hidden_states"

@@ -89,4 +89,28 @@ struct SamplerTests {
       #expect(relativeError(latents, [1, 2]) < 1e-4, "\(name)")
     }
   }
+
+  @Test(
+    "a start in the middle shows the network what training did, and ends at what it sees", arguments: GoldenRun.names)
+  func startInTheMiddle(name: String) throws {
+    var config = SchedulerConfig()
+    (config.predictionType, config.timestepSpacing, config.stepsOffset) = (.sample, .leading, 1)
+    let schedule = NoiseSchedule(config)
+    var sampler = try GoldenRun.sampler(name, schedule, 8)
+    let (clean, noise): ([Float], [Float]) = ([0.5, -1, 2], [1, 0.25, -0.5])
+    var latents = sampler.noised(clean, with: noise, step: 5)
+    var seen: [(input: [Float], timestep: Float)] = []
+    for step in 5..<8 {
+      sampler.step(
+        step, latents: &latents,
+        predict: { input, timestep in
+          seen.append((input, timestep))
+          return clean
+        }, noise: { [0.7, -0.3, 0.1] })
+    }
+    let first = try #require(seen.first)
+    let trained = schedule.addNoise(noise, to: clean, timestep: Int(first.timestep))
+    #expect(relativeError(first.input, trained) < 1e-5)
+    #expect(relativeError(latents, clean) < 1e-3)
+  }
 }
