@@ -29,7 +29,7 @@ static int ascending(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static dnnl_memory_desc_t any(int count, const dnnl_dim_t *dims, dnnl_data_type_t type) {
+static dnnl_memory_desc_t any(int count, const dnnl_dims_t dims, dnnl_data_type_t type) {
   dnnl_memory_desc_t desc;
   must(dnnl_memory_desc_init_by_tag(&desc, count, dims, type, dnnl_format_tag_any), "a memory description");
   return desc;
@@ -70,8 +70,8 @@ static double milliseconds(const void *operation, int runs) {
 }
 
 static double linear(long m, long n, long k, int runs) {
-  const dnnl_memory_desc_t x = any(2, (dnnl_dim_t[]){m, k}, dnnl_u8), w = any(2, (dnnl_dim_t[]){k, n}, dnnl_s8);
-  const dnnl_memory_desc_t y = any(2, (dnnl_dim_t[]){m, n}, dnnl_f32);
+  const dnnl_memory_desc_t x = any(2, (dnnl_dims_t){m, k}, dnnl_u8), w = any(2, (dnnl_dims_t){k, n}, dnnl_s8);
+  const dnnl_memory_desc_t y = any(2, (dnnl_dims_t){m, n}, dnnl_f32);
   dnnl_matmul_desc_t desc;
   must(dnnl_matmul_desc_init(&desc, &x, &w, NULL, &y), "a product");
   return milliseconds(&desc, runs);
@@ -80,10 +80,10 @@ static double linear(long m, long n, long k, int runs) {
 /// A guided step has two square pictures.
 static double convolution(long m, long n, long k, long stride, int runs) {
   const dnnl_dim_t out = lround(sqrt((double)m / 2)), in = out * stride;
-  const dnnl_memory_desc_t x = any(4, (dnnl_dim_t[]){2, k, in, in}, dnnl_u8);
-  const dnnl_memory_desc_t w = any(4, (dnnl_dim_t[]){n, k, 3, 3}, dnnl_s8);
-  const dnnl_memory_desc_t y = any(4, (dnnl_dim_t[]){2, n, out, out}, dnnl_f32);
-  const dnnl_dim_t strides[] = {stride, stride}, before[] = {1, 1}, after[] = {stride == 1, stride == 1};
+  const dnnl_memory_desc_t x = any(4, (dnnl_dims_t){2, k, in, in}, dnnl_u8);
+  const dnnl_memory_desc_t w = any(4, (dnnl_dims_t){n, k, 3, 3}, dnnl_s8);
+  const dnnl_memory_desc_t y = any(4, (dnnl_dims_t){2, n, out, out}, dnnl_f32);
+  const dnnl_dims_t strides = {stride, stride}, before = {1, 1}, after = {stride == 1, stride == 1};
   dnnl_convolution_desc_t desc;
   must(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_inference, dnnl_convolution_auto, &x, &w, NULL, &y,
                                           strides, before, after),
