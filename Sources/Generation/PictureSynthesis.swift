@@ -14,7 +14,8 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
 
   private let model: DiffusionModel
   private let size: PictureSize
-  private let tape = Tape(recording: false)
+  private let tape: Tape
+  private let budget: MemoryBudget
   /// Of the negative prompt and the prompt, for each picture; of the prompt alone without guidance.
   private let context: ConstantContext
   private var sampler: any Sampler
@@ -29,15 +30,18 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   ///   - noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
   init(
     _ request: GenerationRequest, _ encoding: PromptEncoding, _ model: DiffusionModel, _ size: PictureSize,
-    encoder: AutoencoderKL? = nil, noise: [Float]? = nil
+    encoder: AutoencoderKL? = nil, budget: MemoryBudget = .unlimited, noise: [Float]? = nil
   ) throws {
     self.request = request
+    self.budget = budget
+    tape = budget.makeTape()
     self.model = model
     self.size = size
     used = encoding.used
     unused = encoding.unused
     sampler = try request.sampler.make(model.schedule, steps: request.steps)
     context = Self.encode(encoding, request, model, tape)
+    if budget.streams { model.releasePages(of: .textEncoder) }
     let factor = model.autoencoder.downsampling
     let (channels, height, width) = (model.unet.config.inChannels, size.height / factor, size.width / factor)
     let planes = noise ?? Self.noise(request, channels * height * width)
@@ -114,7 +118,10 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     }
     let each = latents.count / request.count
     let (scale, shift) = (model.autoencoder.config.scalingFactor, model.autoencoder.config.shiftFactor)
-    // One at a time: decoding needs far more memory than denoising.
+    // Decoding needs far more memory than denoising: the U-Net's weights make room, and pictures come one at a time.
+    model.releasePages(of: .unet)
+    tape.pool.dropFree()
+    defer { if budget.streams { model.releasePages(of: .vae) } }
     return (0..<request.count).map { picture in
       let own = latents[picture * each..<(picture + 1) * each].map { $0 / scale + shift }
       let pixels = model.autoencoder.decode(tape.constant([1] + latentShape, own), on: tape).floats

@@ -10,10 +10,14 @@ import Ops
 public final class Pipeline: Sendable {
   let model: DiffusionModel
   private let encoder: LazyEncoder
+  private let budget: MemoryBudget
 
-  /// - Parameter folder: a diffusers folder.
+  /// - Parameters:
+  ///   - folder: a model package, a diffusers folder or a checkpoint file.
+  ///   - budget: how much memory making pictures may take.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
-  public init(folder: String) throws {
+  public init(folder: String, budget: MemoryBudget = .unlimited) throws {
+    self.budget = budget
     model = try DiffusionModel(path: folder, parts: .decoder)
     encoder = LazyEncoder(path: folder)
   }
@@ -31,7 +35,7 @@ public final class Pipeline: Sendable {
     try check(request)
     let encoding = try PromptEncoding(request, embeddings, model)
     let encoder = try request.start.map { _ in try self.encoder.get() }
-    return try PictureSynthesis(request, encoding, model, size, encoder: encoder)
+    return try PictureSynthesis(request, encoding, model, size, encoder: encoder, budget: budget)
   }
 
   private func check(_ request: GenerationRequest) throws {

@@ -93,6 +93,8 @@ struct PackageLayers: LayerSource {
     return Weight(pointer: bytes, dtype: type, shape: [rows, columns], owner: file)
   }
 
+  func releasePages() { file.advise(.dontNeed) }
+
   private func packed(_ path: String, _ shape: LayerShape) throws -> PackedWeight {
     guard dtype == .f32 else {
       throw InversionError(.badModel, "'\(file.path)': '\(path)' is int8, and only f32 computes with it")

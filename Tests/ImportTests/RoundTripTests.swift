@@ -18,9 +18,10 @@ import Testing
   }
 
   /// What each network computes from an input of its own: hidden states, prediction, pixels, moments.
-  private func outputs(_ path: String, plan: ModelPlan) throws -> [[Float]] {
+  private func outputs(
+    _ path: String, plan: ModelPlan, on tape: Tape = Tape(recording: false)
+  ) throws -> [[Float]] {
     let model = try DiffusionModel(path: path, parts: [.encoder, .decoder], plan: plan)
-    let tape = Tape(recording: false)
     let states = model.textEncoder([try model.framed(model.tokenizer.encode("a cat on a mat").map(Int.init))], on: tape)
     let side = model.unet.config.sampleSize ?? 8
     let channels = model.unet.config.inChannels
@@ -61,6 +62,35 @@ import Testing
     let (packed, full) = (try outputs(package, plan: .full), try outputs(tinyModel(model), plan: .full))
     // Random tiny layers are the hard case, they average out little.
     for (ours, theirs) in zip(packed, full) { #expect(decibels(ours, theirs) > 17, "\(model)") }
+  }
+
+  /// Streamed weights and spilled activations are the same numbers.
+  @Test func memoryIsNoPartOfTheResult() throws {
+    let library = Library()
+    let package = try library.add(tinyModel("sd1-tiny"), as: "tiny")
+    let expected = try outputs(package, plan: .full)
+    let streaming = MemoryBudget(bytes: 64 << 20).makeTape()
+    #expect(streaming.weightStream != nil && MemoryBudget.unlimited.makeTape().weightStream == nil)
+    #expect(try outputs(package, plan: .full, on: streaming) == expected)
+    let spilling = Tape(recording: false, pool: BufferPool(spillsFrom: 256))
+    spilling.weightStream = WeightStream(aheadBytes: 1 << 16)
+    for _ in 0..<2 { #expect(try outputs(package, plan: .full, on: spilling) == expected) }
+    #expect(spilling.pool.usage.live == 0)
+  }
+
+  @Test func releasedPagesComeBack() throws {
+    let library = Library()
+    let model = try DiffusionModel(path: library.add(tinyModel("sd1-tiny"), as: "tiny"), parts: .decoder)
+    func prediction() throws -> [Float] {
+      let tape = Tape(recording: false)
+      let states = model.textEncoder([try model.framed([1])], on: tape)
+      let side = model.unet.config.sampleSize ?? 8
+      let latents = tape.constant([1, side, side, 4], (0..<side * side * 4).map { cos(Float($0)) })
+      return model.unet(latents, timesteps: [3], ConstantContext(states), on: tape).floats
+    }
+    let before = try prediction()
+    for network in Network.allCases { model.releasePages(of: network) }
+    #expect(try prediction() == before)
   }
 
   @Test func theWeightsStayInTheirFile() throws {
