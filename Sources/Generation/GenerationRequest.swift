@@ -4,6 +4,7 @@ import Schedules
 public struct GenerationRequest: Sendable, Equatable {
   public var prompt: String
   public var negativePrompt = ""
+  public var promptSyntax = PromptSyntax.a1111
   public var steps = 20
   /// Classifier-free guidance (CFG); 1 or less switches it off.
   public var guidanceScale: Float = 7.5

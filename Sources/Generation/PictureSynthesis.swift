@@ -16,8 +16,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   private let size: PictureSize
   private let tape: Tape
   private let budget: MemoryBudget
-  /// Of the negative prompt and the prompt, for each picture; of the prompt alone without guidance.
-  private let context: ConstantContext
+  private var contexts: StepContexts
   private var sampler: any Sampler
   private var noise: LatentNoise
   /// (height, width, channels)
@@ -29,11 +28,13 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   private var step = 0
 
   /// - Parameters:
+  ///   - states: hidden states of prompts that are known already, and will be.
   ///   - encoder: what reads the request's starting picture, where it has one.
   ///   - noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
   init(
     _ request: GenerationRequest, _ encoding: PromptEncoding, _ model: DiffusionModel, _ size: PictureSize,
-    encoder: AutoencoderKL? = nil, budget: MemoryBudget = .unlimited, noise: [Float]? = nil
+    states: PromptStates = PromptStates(), encoder: AutoencoderKL? = nil, budget: MemoryBudget = .unlimited,
+    noise: [Float]? = nil
   ) throws {
     self.request = request
     self.budget = budget
@@ -43,7 +44,9 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     used = encoding.used
     unused = encoding.unused
     sampler = try request.sampler.make(model.schedule, steps: request.steps, spacing: request.scheduler)
-    context = Self.encode(encoding, request, model, tape)
+    var contexts = StepContexts(encoding, states, request, model)
+    _ = contexts.context(step: request.start?.firstStep(of: request.steps) ?? 0, on: tape)
+    self.contexts = contexts
     if budget.streams { model.releasePages(of: .textEncoder) }
     let factor = model.autoencoder.downsampling
     let shape = [size.height / factor, size.width / factor, model.unet.config.inChannels]
@@ -65,35 +68,26 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   /// How many steps `next()` takes in all.
   public var steps: Int { sampler.steps - (initial?.firstStep ?? 0) }
 
-  private static func encode(
-    _ encoding: PromptEncoding, _ request: GenerationRequest, _ model: DiffusionModel, _ tape: Tape
-  ) -> ConstantContext {
-    let width = model.textEncoder.config.hiddenSize
-    let learned =
-      encoding.learned.isEmpty ? nil : tape.constant([encoding.learned.count / width, width], encoding.learned)
-    let prompts = request.isGuided(model) ? [encoding.negative, encoding.positive] : [encoding.positive]
-    let states = model.textEncoder(prompts, learned: learned, clipSkip: request.clipSkip, on: tape)
-    guard request.count > 1 else { return ConstantContext(states) }
-    // All negatives, then all positives.
-    let each = states.floats.count / prompts.count
-    let repeated = prompts.indices.flatMap { prompt in
-      Array(repeating: Array(states.floats[prompt * each..<(prompt + 1) * each]), count: request.count).joined()
-    }
-    return ConstantContext(
-      tape.constant([prompts.count * request.count, states.shape[1], width], repeated))
-  }
-
   /// Takes one step and says which one it was (1-based), or nil after the last.
   public func next() -> Int? {
     guard step < sampler.steps else { return nil }
-    sampler.step(step, latents: &latents, predict: predict, noise: { noise.draw() })
+    let context = context()
+    sampler.step(
+      step, latents: &latents, predict: { predict($0, timestep: $1, context) }, noise: { noise.draw() })
     step += 1
     initial?.restore(&latents, before: step, sampler)
     return step - (initial?.firstStep ?? 0)
   }
 
+  /// Encodes the prompts where they are others than at the step before.
+  private func context() -> ConstantContext {
+    let (context, isNew) = contexts.context(step: step, on: tape)
+    if isNew && budget.streams { model.releasePages(of: .textEncoder) }
+    return context
+  }
+
   /// The network's prediction for the latents as it wants to see them, with guidance.
-  private func predict(_ input: [Float], timestep: Float) -> [Float] {
+  private func predict(_ input: [Float], timestep: Float, _ context: ConstantContext) -> [Float] {
     let isGuided = request.isGuided(model)
     let batch = (isGuided ? 2 : 1) * request.count
     let prediction = model.unet(

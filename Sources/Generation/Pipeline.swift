@@ -11,6 +11,7 @@ public final class Pipeline: Sendable {
   let model: DiffusionModel
   private let encoder: LazyEncoder
   private let budget: MemoryBudget
+  let states = PromptStates()
 
   /// - Parameters:
   ///   - folder: a model package, a diffusers folder or a checkpoint file.
@@ -35,7 +36,7 @@ public final class Pipeline: Sendable {
     try check(request)
     let encoding = try PromptEncoding(request, embeddings, model)
     let encoder = try request.start.map { _ in try self.encoder.get() }
-    return try PictureSynthesis(request, encoding, model, size, encoder: encoder, budget: budget)
+    return try PictureSynthesis(request, encoding, model, size, states: states, encoder: encoder, budget: budget)
   }
 
   private func check(_ request: GenerationRequest) throws {

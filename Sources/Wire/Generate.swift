@@ -4,6 +4,8 @@ import FoundationEssentials
 public struct GenerateRequest: Codable, Sendable, Equatable {
   public var prompt: String
   public var negativePrompt: String?
+  /// `a1111` or `plain`.
+  public var promptSyntax: String?
   public var steps: Int?
   /// Classifier-free guidance (CFG); 1 or less switches it off.
   public var guidanceScale: Double?
@@ -48,6 +50,7 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   enum CodingKeys: String, CodingKey {
     case prompt
     case negativePrompt = "negative_prompt"
+    case promptSyntax = "prompt_syntax"
     case steps
     case guidanceScale = "guidance_scale"
     case seed, subseed
@@ -66,6 +69,7 @@ extension GenerateRequest {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     prompt = try fields.decode(String.self, forKey: .prompt)
     negativePrompt = try fields.decodeIfPresent(String.self, forKey: .negativePrompt)
+    promptSyntax = try fields.decodeIfPresent(String.self, forKey: .promptSyntax)
     steps = try fields.number(.steps)
     guidanceScale = try fields.number(.guidanceScale)
     seed = try fields.number(.seed)

@@ -24,6 +24,10 @@ struct Generate: AsyncParsableCommand {
   @Option(help: "What it does not show.")
   var negative: String?
 
+  @Option(
+    help: "'a1111', AUTOMATIC1111's weights and editing, or 'plain', where every character is text. By default a1111.")
+  var promptSyntax: String?
+
   @Option(help: "Denoising steps. By default 20.")
   var steps: Int?
 
@@ -111,6 +115,7 @@ struct Generate: AsyncParsableCommand {
   private func request(as format: PictureFormat) throws -> GenerateRequest {
     var request = GenerateRequest(prompt: prompt)
     request.negativePrompt = negative
+    request.promptSyntax = promptSyntax
     request.steps = steps
     request.guidanceScale = guidance
     request.seed = seed

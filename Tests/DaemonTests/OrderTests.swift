@@ -21,6 +21,7 @@ import Wire
   @Test func allFieldsArrive() throws {
     let order = try order {
       $0.negativePrompt = "blurry"
+      $0.promptSyntax = "plain"
       $0.steps = 7
       $0.guidanceScale = 3.5
       $0.seed = .max - 4
@@ -39,6 +40,7 @@ import Wire
     }
     var expected = GenerationRequest(prompt: "a cat")
     expected.negativePrompt = "blurry"
+    expected.promptSyntax = .plain
     expected.steps = 7
     expected.guidanceScale = 3.5
     expected.seed = .max - 4
@@ -66,6 +68,7 @@ import Wire
     ("nan", "'guidance_scale': nan is not between 0.0 and 100.0"), ("width", "'width': 60 is not a multiple of 8"),
     ("height", "'height': 4096 is not between 8 and 2048"),
     ("scheduler", "'scheduler': 'ddim' has none but its own; leave 'karras' out"),
+    ("syntax", "'prompt_syntax': 'x' is none of 'a1111', 'plain'"),
     ("rng", "'rng': 'dice' is none of 'philox', 'torch-cpu'"),
     ("subseed", "'subseed': 18446744073709551615 leaves no room for 1 pictures"),
     ("strength", "'subseed_strength': 1.5 is not between 0.0 and 1.0"),
@@ -86,6 +89,7 @@ import Wire
         case "height": request.height = 4096
         case "scheduler": request.scheduler = "karras"
         case "rng": request.rng = "dice"
+        case "syntax": request.promptSyntax = "x"
         case "subseed": (request.subseed, request.subseedStrength) = (.max, 0.5)
         case "strength": request.subseedStrength = 1.5
         case "count": request.count = 17

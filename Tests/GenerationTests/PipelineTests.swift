@@ -150,20 +150,6 @@ import Testing
     }
   }
 
-  @Test func promptTooLong() throws {
-    expectError(.promptTooLong, naming: "75") {
-      _ = try Self.pipeline.begin(
-        request(Array(repeating: "a", count: 76).joined(separator: " ")), embeddings: EmbeddingTable())
-    }
-    _ = try Self.pipeline.begin(
-      request(Array(repeating: "a", count: 75).joined(separator: " ")), embeddings: EmbeddingTable())
-    // An embedding's vectors count each.
-    expectError(.promptTooLong) {
-      let prompt = Array(repeating: "a", count: 74).joined(separator: " ") + " <two>"
-      _ = try Self.pipeline.begin(request(prompt), embeddings: embedding("<two>", vectors: 2))
-    }
-  }
-
   @Test(arguments: ["steps", "guidance_scale", "width", "height", "count", "clip_skip"])
   func refusesWhatItCannotDo(field: String) {
     let bad = request {

@@ -9,7 +9,8 @@ import Testing
     let top = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let page = (try? String(contentsOf: top.appending(path: "docs/sampling.md"), encoding: .utf8)) ?? ""
-    return page.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { line in
+    let tables = page.split(separator: "## Noise")[0]
+    return tables.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { line in
       line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
         .map { $0.trimmingCharacters(in: .whitespaces) }
     }

@@ -36,7 +36,7 @@ import Testing
     request.height = shape[2] * model.autoencoder.downsampling
     request.width = shape[3] * model.autoencoder.downsampling
     let encoding = PromptEncoding(
-      positive: try ids("input_ids"), negative: try ids("negative_input_ids"), learned: [], used: [], unused: [])
+      positive: try ids("input_ids"), negative: try ids("negative_input_ids"))
     let synthesis = try PictureSynthesis(
       request, encoding, model, PictureSize(request, model), noise: try floats("noise"))
     let expected = try floats("\(sampler.rawValue).latents")

@@ -28,6 +28,7 @@ public struct Order: Sendable, Equatable {
   public init(_ wire: GenerateRequest, start: StartingPicture? = nil) throws(InversionError) {
     var request = GenerationRequest(prompt: try Self.text(wire.prompt, "prompt"))
     request.negativePrompt = try Self.text(wire.negativePrompt ?? "", "negative_prompt")
+    if let syntax = wire.promptSyntax { request.promptSyntax = try Self.choice(syntax, "prompt_syntax") }
     if let scale = wire.guidanceScale {
       request.guidanceScale = Float(try Self.within(Limit.guidanceScale, scale, "guidance_scale"))
     }
