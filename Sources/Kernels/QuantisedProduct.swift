@@ -177,8 +177,8 @@ extension PackedWeight {
       pointer: wide.pointer, dtype: .f32, shape: [outputs, kernel, kernel, inputs], owner: wide)
   }
 
-  /// The way back: dx (pictures * pixels, inputs) from dy (pictures * positions, outputs), both f32. dy is scaled by the
-  /// weights' scales and quantised a row; the weights are transposed a panel at a time.
+  /// The way back: dx (pictures * pixels, inputs) from dy (pictures * positions, outputs), both f32. dy is scaled by
+  /// the weights' scales and quantised a row; the weights are transposed a panel at a time.
   public func inputGradient(
     _ dy: UnsafeRawPointer, rows: Int, window: Window, into dx: UnsafeMutableRawPointer, pool: BufferPool
   ) {

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Ops
 
-/// The way back through int8 layers against that through f32 layers with the same weights. The numbers are chosen so that
-/// quantisation loses nothing: integers, with 127 in every row.
+/// The way back through int8 layers against that through f32 layers with the same weights. The numbers are chosen so
+/// that quantisation loses nothing: integers, with 127 in every row.
 @Suite struct QuantisedGradientTests {
   private static let pool = BufferPool()
 
