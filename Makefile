@@ -40,6 +40,7 @@ fmt: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format $(SWIFT_SOURCES)
 
 bench: release ## Measure the README's table again (ONLY=picture measures one part)
+	$(SWIFT) build $(RELEASE) -j $(JOBS) --product KernelBenchmark
 	@python3 Benchmarks/bench.py $(addprefix --only ,$(ONLY))
 
 docs: ## Renew the generated parts of the docs and check every path in them

@@ -41,7 +41,7 @@ let package = Package(
     .target(name: "Schedules", dependencies: ["Errors"]),
 
     // Operations.
-    .target(name: "Ops", dependencies: ["Kernels", "Tensors"]),
+    .target(name: "Ops", dependencies: ["Files", "Kernels", "Tensors"]),
     .target(
       name: "Formats",
       dependencies: [
@@ -58,7 +58,8 @@ let package = Package(
 
     // Product.
     .target(name: "Generation", dependencies: ["Embeddings", "Errors", "Images", "Models", "Ops", "Schedules"]),
-    .target(name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Tensors"]),
+    .target(
+      name: "Import", dependencies: ["Errors", "Files", "Formats", "Kernels", "Models", "Ops", "Schedules", "Tensors"]),
     .target(
       name: "Training",
       dependencies: ["Embeddings", "Errors", "Files", "Formats", "Images", "Models", "Ops", "Schedules", "Tensors"]),
@@ -90,13 +91,16 @@ let package = Package(
     .executableTarget(
       name: "inversiond",
       dependencies: [
-        "Daemon", "Errors", "Generation", "Kernels",
+        "Daemon", "Errors", "Generation", "Kernels", "Models",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
 
     .executableTarget(
       name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops", "Tensors"], path: "Benchmarks/engine"),
+    .target(name: "CCeilings", path: "Benchmarks/ceilings", cSettings: [.unsafeFlags(["-O3"])]),
+    .executableTarget(
+      name: "KernelBenchmark", dependencies: ["CCeilings", "Kernels", "Ops", "Tensors"], path: "Benchmarks/kernels"),
 
     // Tests, a target for each source target that has some.
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
@@ -112,9 +116,11 @@ let package = Package(
     .testTarget(
       name: "ModelsTests", dependencies: ["Errors", "Formats", "Kernels", "Models", "Ops", "Tensors"],
       resources: [.copy("Golden")]),
-    .testTarget(name: "ImportTests", dependencies: ["Errors", "Formats", "Import", "Kernels", "Models", "Ops"]),
     .testTarget(
-      name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats"], resources: [.copy("Samples")]),
+      name: "ImportTests", dependencies: ["Errors", "Formats", "Import", "Kernels", "Models", "Ops", "Tensors"]),
+    .testTarget(
+      name: "EmbeddingsTests", dependencies: ["Embeddings", "Errors", "Formats", "Images", "TestSupport"],
+      resources: [.copy("Samples")]),
     .testTarget(
       name: "GenerationTests",
       dependencies: ["Embeddings", "Errors", "Formats", "Generation", "Kernels", "Models", "Schedules"],
@@ -134,6 +140,11 @@ let package = Package(
       dependencies: [
         "Client", "DaemonTestSupport", "Embeddings", "Errors", "Images", "Wire", "inversion", "inversiond",
       ]),
+    .testTarget(name: "CrashTests", dependencies: ["FuzzParsers"], exclude: ["Crashes"]),
+    // What the fuzzers feed, and the tests that feed it their findings again.
+    .target(
+      name: "FuzzParsers", dependencies: ["Embeddings", "Errors", "Formats", "Images", "StrictJSON", "Tokenizer"],
+      path: "Tests/FuzzParsers"),
     // What the tests of several targets share.
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     // A daemon with a model that is fast and makes the same picture everywhere: in process, and as a program.
@@ -151,3 +162,11 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
 )
+
+// `make fuzz` alone builds the fuzzers, with a sanitizer.
+if Context.environment["INVERSION_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "Fuzz", dependencies: ["FuzzParsers"], path: "Tools/fuzz/Fuzz",
+      swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

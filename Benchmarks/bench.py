@@ -4,7 +4,7 @@
     bench.py [--only ROW]... [--model DIR] [--bin DIR] [--concept DIR]
 
 ROW is one of training, picture, memory, start; with it the figures are only printed, because the results are those of
-one run. Every figure is the median of several runs unless it is a peak.
+one run; or kernels, which writes results/kernels.json. Every figure is the median of several runs unless it is a peak.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 
+import kernels
 import programs
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
@@ -95,19 +96,19 @@ def commit() -> str:
     return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def save(rows: list[dict], load: float) -> None:
+def save(path: pathlib.Path, load: float, figures: dict) -> None:
     results = {
         "machine": machine(), "date": datetime.date.today().isoformat(), "commit": commit(),
-        "load": round(load, 1), "rows": rows}
-    RESULTS.parent.mkdir(exist_ok=True)
-    beside = RESULTS.with_suffix(".new")
+        "load": round(load, 1)} | figures
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".new")
     beside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(beside, RESULTS)
+    os.replace(beside, path)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=list(MEASURES))
+    parser.add_argument("--only", action="append", choices=[*MEASURES, "kernels"])
     parser.add_argument("--model", type=pathlib.Path, default=TOP / "models" / "emoji-64")
     parser.add_argument("--bin", type=pathlib.Path, default=TOP / ".build" / "release")
     parser.add_argument("--concept", type=pathlib.Path, help="a folder of pictures (default: the demo's)")
@@ -117,13 +118,16 @@ def main() -> int:
         concept, word = programs.demo_concept(TOP)
         concept = (flags.concept or concept).resolve()
         setup = programs.Setup(flags.bin.resolve(), flags.model.resolve(), concept, word, folder)
-        for name in flags.only or MEASURES:
+        for name in [name for name in flags.only or MEASURES if name in MEASURES]:
             for result in MEASURES[name](setup):
                 print(f"{result['what']}: {result['value']} {result['unit']}", flush=True)
                 measured.append(result)
     if not flags.only:
-        save(measured, load)
+        save(RESULTS, load, {"rows": measured})
         print(f"written to {RESULTS.relative_to(TOP)}; 'make docs' puts it into the README")
+    if not flags.only or "kernels" in flags.only:
+        save(kernels.RESULTS, load, kernels.measure(flags.bin.resolve() / "KernelBenchmark"))
+        print(f"written to {kernels.RESULTS.relative_to(TOP)}")
     return 0
 
 

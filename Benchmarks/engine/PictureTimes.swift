@@ -9,6 +9,7 @@ struct PictureTimes {
   let path: String
   var size = 512
   var runs = 3
+  var budget = MemoryBudget.unlimited
   /// Prints how long each named part of the U-Net takes.
   var profiles = false
 
@@ -17,17 +18,16 @@ struct PictureTimes {
     for (flag, value) in zip(arguments, arguments.dropFirst()) {
       if flag == "--size", let value = Int(value) { size = value }
       if flag == "--runs", let value = Int(value) { runs = value }
+      if flag == "--memory-budget", let value = Int(value) { budget = MemoryBudget(bytes: value << 20) }
       if flag == "--threads", let value = Int(value) { Parallel.threads = value }
     }
     profiles = arguments.contains("--profile")
   }
 
   func run() throws {
-    var plan = ModelPlan.int8
-    plan[.vae] = .int8
-    let model = try DiffusionModel(path: path, parts: .decoder, plan: plan)
-    let pool = BufferPool()
-    let tape = Tape(recording: false, pool: pool)
+    let model = try DiffusionModel(path: path, parts: .decoder, plan: .int8)
+    let tape = budget.makeTape()
+    let pool = tape.pool
     let side = size / model.autoencoder.downsampling
     let channels = model.unet.config.inChannels
     let prompt = try model.framed([1, 2, 3])
@@ -35,11 +35,14 @@ struct PictureTimes {
     _ = states.pointer
     let text = seconds { _ = model.textEncoder([prompt, prompt], on: tape).pointer }
     let elements = (0..<2 * side * side * channels).map { index -> Float in Float(index % 17) / 8 - 1 }
+    model.releasePages(of: .textEncoder)
     let latents = tape.constant([2, side, side, channels], elements)
     let step = seconds {
       _ = model.unet(latents, timesteps: [500, 500], ConstantContext(states), on: tape).pointer
     }
     let stepPeak = peakMegabytes
+    model.releasePages(of: .unet)
+    pool.dropFree()
     let one = tape.constant([1, side, side, channels], Array(elements.prefix(side * side * channels)))
     let vae = seconds { _ = model.autoencoder.decode(one, on: tape).pointer }
     print(

@@ -54,6 +54,7 @@ int inv_isa_runs_here(enum inv_isa isa) {
 #elif defined(__aarch64__) && defined(__linux__)
     case INV_ISA_neon: return 1;
     case INV_ISA_neondot: return (getauxval(AT_HWCAP) & 1UL << 20) != 0;    // HWCAP_ASIMDDP
+    case INV_ISA_neonbf16: return (getauxval(AT_HWCAP2) & 1UL << 14) != 0;  // HWCAP2_BF16
     case INV_ISA_neoni8mm: return (getauxval(AT_HWCAP2) & 1UL << 13) != 0;  // HWCAP2_I8MM
 #endif
     default: return 0;

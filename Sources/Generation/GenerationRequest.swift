@@ -15,6 +15,8 @@ public struct GenerationRequest: Sendable, Equatable {
   public var count = 1
   /// 1 takes the text encoder's last layer, 2 the one before it.
   public var clipSkip = 1
+  /// A picture to start from; nil starts from noise alone.
+  public var start: StartingPicture?
   /// Refuse a prompt that names an embedding that is not in force.
   public var strict = false
 

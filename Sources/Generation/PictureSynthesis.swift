@@ -14,32 +14,51 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
 
   private let model: DiffusionModel
   private let size: PictureSize
-  private let tape = Tape(recording: false)
+  private let tape: Tape
+  private let budget: MemoryBudget
   /// Of the negative prompt and the prompt, for each picture; of the prompt alone without guidance.
   private let context: ConstantContext
   private var sampler: any Sampler
+  /// Of the starting picture; nil when noise alone is the start.
+  private let initial: InitialLatents?
   /// (count, height, width, channels), in the sampler's scale.
   private var latents: [Float]
   private var step = 0
 
-  /// - Parameter noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
+  /// - Parameters:
+  ///   - encoder: what reads the request's starting picture, where it has one.
+  ///   - noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
   init(
     _ request: GenerationRequest, _ encoding: PromptEncoding, _ model: DiffusionModel, _ size: PictureSize,
-    noise: [Float]? = nil
+    encoder: AutoencoderKL? = nil, budget: MemoryBudget = .unlimited, noise: [Float]? = nil
   ) throws {
     self.request = request
+    self.budget = budget
+    tape = budget.makeTape()
     self.model = model
     self.size = size
     used = encoding.used
     unused = encoding.unused
     sampler = try request.sampler.make(model.schedule, steps: request.steps)
     context = Self.encode(encoding, request, model, tape)
+    if budget.streams { model.releasePages(of: .textEncoder) }
     let factor = model.autoencoder.downsampling
     let (channels, height, width) = (model.unet.config.inChannels, size.height / factor, size.width / factor)
     let planes = noise ?? Self.noise(request, channels * height * width)
     latents = rowsFromPlanes(planes, request.count, channels, height, width)
-    for index in latents.indices { latents[index] *= sampler.initialNoiseScale }
+    guard let start = request.start, let encoder else {
+      initial = nil
+      for index in latents.indices { latents[index] *= sampler.initialNoiseScale }
+      return
+    }
+    let initial = InitialLatents(start, encoder, size: size, steps: request.steps, noise: latents, on: tape)
+    self.initial = initial
+    latents = initial.latents(sampler)
+    step = initial.firstStep
   }
+
+  /// How many steps `next()` takes in all.
+  public var steps: Int { sampler.timesteps.count - (initial?.firstStep ?? 0) }
 
   /// Each picture from a seed of its own, so that it can be made again alone.
   private static func noise(_ request: GenerationRequest, _ count: Int) -> [Float] {
@@ -80,7 +99,8 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     ).floats
     sampler.step(step, prediction: request.isGuided ? guided(prediction) : prediction, latents: &latents)
     step += 1
-    return step
+    initial?.restore(&latents, before: step, sampler)
+    return step - (initial?.firstStep ?? 0)
   }
 
   /// Classifier-free guidance (Ho and Salimans 2022): negative + scale * (positive - negative).
@@ -98,11 +118,15 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     }
     let each = latents.count / request.count
     let (scale, shift) = (model.autoencoder.config.scalingFactor, model.autoencoder.config.shiftFactor)
-    // One at a time: decoding needs far more memory than denoising.
+    // Decoding needs far more memory than denoising: the U-Net's weights make room, and pictures come one at a time.
+    model.releasePages(of: .unet)
+    tape.pool.dropFree()
+    defer { if budget.streams { model.releasePages(of: .vae) } }
     return (0..<request.count).map { picture in
       let own = latents[picture * each..<(picture + 1) * each].map { $0 / scale + shift }
       let pixels = model.autoencoder.decode(tape.constant([1] + latentShape, own), on: tape).floats
-      return Picture(width: size.width, height: size.height, pixels: pixels.map(Self.byte))
+      let made = Picture(width: size.width, height: size.height, pixels: pixels.map(Self.byte))
+      return initial?.composed(made) ?? made
     }
   }
 

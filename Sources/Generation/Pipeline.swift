@@ -9,11 +9,17 @@ import Ops
 /// Immutable and safe to share; each `PictureSynthesis` has its own working memory.
 public final class Pipeline: Sendable {
   let model: DiffusionModel
+  private let encoder: LazyEncoder
+  private let budget: MemoryBudget
 
-  /// - Parameter folder: a diffusers folder.
+  /// - Parameters:
+  ///   - folder: a model package, a diffusers folder or a checkpoint file.
+  ///   - budget: how much memory making pictures may take.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
-  public init(folder: String) throws {
+  public init(folder: String, budget: MemoryBudget = .unlimited) throws {
+    self.budget = budget
     model = try DiffusionModel(path: folder, parts: .decoder)
+    encoder = LazyEncoder(path: folder)
   }
 
   public var modelName: String { model.name }
@@ -28,10 +34,12 @@ public final class Pipeline: Sendable {
     let size = try PictureSize(request, model)
     try check(request)
     let encoding = try PromptEncoding(request, embeddings, model)
-    return try PictureSynthesis(request, encoding, model, size)
+    let encoder = try request.start.map { _ in try self.encoder.get() }
+    return try PictureSynthesis(request, encoding, model, size, encoder: encoder, budget: budget)
   }
 
   private func check(_ request: GenerationRequest) throws {
+    try request.start?.check()
     let layers = model.textEncoder.config.numHiddenLayers
     guard (1...layers).contains(request.clipSkip) else {
       throw InversionError(.invalidArgument, "'clip_skip' is \(request.clipSkip); choose 1 to \(layers)")
@@ -52,6 +60,11 @@ struct PictureSize {
 
   let width: Int
   let height: Int
+
+  init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+  }
 
   init(_ request: GenerationRequest, _ model: DiffusionModel) throws {
     width = request.width ?? model.nativeSize

@@ -126,6 +126,11 @@ public struct ModelDetails: Sendable, Encodable {
   public let layers: [String: [String: Int]]
   public let files: [String: Int]
 
+  private enum CodingKeys: String, CodingKey {
+    case name, path, version, packing, source, date, tool, bytes, layers, files
+    case sourceSHA256 = "source_sha256"
+  }
+
   init(_ description: PackageDescription, path: String) {
     name = description.name
     self.path = path

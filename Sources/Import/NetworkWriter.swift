@@ -1,4 +1,3 @@
-import Errors
 import Formats
 import Kernels
 import Models
@@ -27,17 +26,21 @@ struct NetworkWriter {
       switch item {
       case .layer(let path, let shape) where precision[path] == .int8:
         addPacked(path, shape, to: &writer, progress)
+      case .layer(let path, let shape) where precision[path] == .f32:
+        add("\(path).weight", .f32, shape.dimensions, to: &writer, progress) { try layers.denseWeight(path, shape) }
       case .layer(let path, let shape):
-        let dtype: DType = precision[path] == .f32 ? .f32 : .f16
-        addDense("\(path).weight", shape.dimensions, dtype, to: &writer, progress) {
-          try layers.denseWeight(path, shape)
-        }
+        add("\(path).weight", .f16, shape.dimensions, to: &writer, progress) { try layers.halfWeight(path, shape) }
       case .vector(let path, let count):
-        addDense(path, [count], .f32, to: &writer, progress) { try layers.vector(path, count) }
+        add(path, .f32, [count], to: &writer, progress) { try layers.vector(path, count) }
+      case .table(let path, let rows, let columns) where path.contains("token_embedding"):
+        add(path, .f16, [rows, columns], to: &writer, progress) {
+          try layers.halfTable(path, rows: rows, columns: columns)
+        }
       case .table(let path, let rows, let columns):
-        // Few rows are read, one at a time; those of positions all, so that they are kept as they are computed with.
-        let dtype: DType = path.contains("token_embedding") ? .f16 : .f32
-        addDense(path, [rows, columns], dtype, to: &writer, progress) { try layers.widenedTable(path, rows, columns) }
+        // Positions: few, and all of them are added to every prompt.
+        add(path, .f32, [rows, columns], to: &writer, progress) {
+          try layers.wideTable(path, rows: rows, columns: columns)
+        }
       }
     }
     try writer.write(to: path)
@@ -62,36 +65,16 @@ struct NetworkWriter {
     }
   }
 
-  private func addDense(
-    _ name: String, _ shape: [Int], _ dtype: DType, to writer: inout SafetensorsWriter,
+  private func add(
+    _ name: String, _ dtype: DType, _ shape: [Int], to writer: inout SafetensorsWriter,
     _ progress: @escaping () -> Void, _ weight: @escaping () throws -> Weight
   ) {
     writer.add(name, dtype: dtype, shape: shape) { output in
       let weight = try weight()
-      let values = UnsafeBufferPointer(start: weight.pointer.assumingMemoryBound(to: Float.self), count: weight.count)
-      if dtype == .f32 {
-        try output.write(UnsafeRawBufferPointer(values))
-      } else {
-        try writeNarrowed(values, name, to: &output)
-      }
+      precondition(weight.dtype == dtype)
+      try output.write(UnsafeRawBufferPointer(start: weight.pointer, count: weight.count * dtype.byteCount))
       layers.release(name)
       progress()
-    }
-  }
-
-  private func writeNarrowed(
-    _ values: UnsafeBufferPointer<Float>, _ name: String, to output: inout AtomicFile.Output
-  ) throws {
-    let piece = 1 << 16
-    for start in stride(from: 0, to: values.count, by: piece) {
-      let narrowed = values[start..<min(values.count, start + piece)].map(Float16.init)
-      guard narrowed.allSatisfy(\.isFinite) else {
-        throw InversionError(
-          .badModel,
-          "'\(layers.paths.joined(separator: "', '"))': a value of '\(name)' is not finite in f16; give its "
-            + "layer f32 in a plan, or get a sound model")
-      }
-      try narrowed.withUnsafeBytes { try output.write($0) }
     }
   }
 }

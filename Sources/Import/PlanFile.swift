@@ -42,10 +42,12 @@ public struct PlanFile: Codable, Sendable {
     return plan
   }
 
-  public func json() throws -> [UInt8] {
+  public func json() throws -> [UInt8] { try Self.encoded(self) }
+
+  static func encoded(_ file: some Encodable) throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return [UInt8](try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    return [UInt8](try encoder.encode(file)) + [UInt8(ascii: "\n")]
   }
 }
 

@@ -22,6 +22,8 @@ public struct PackedWeight: @unchecked Sendable {
   public let columnScales: UnsafeBufferPointer<Float>
   /// Keeps the memory of both alive.
   private let owner: AnyObject
+  /// Whether the panels are pages of a file, which can be read ahead and let go.
+  public let isMapped: Bool
   /// What a window sees outside a picture.
   private let zeros: Buffer
   private let panelStride: Int
@@ -42,6 +44,7 @@ public struct PackedWeight: @unchecked Sendable {
     let memory = pool.allocate(byteCount: panelBytes + outputs * 4)
     zeros = Self.zeros(depth, pool)
     owner = memory
+    isMapped = false
 
     let source = weight.pointer.assumingMemoryBound(to: Float.self)
     let scales = (memory.pointer + panelBytes).assumingMemoryBound(to: Float.self)
@@ -79,6 +82,7 @@ public struct PackedWeight: @unchecked Sendable {
     (self.outputs, self.kernel, self.inputs) = (outputs, kernel, inputs)
     self.panels = panels
     self.owner = owner
+    isMapped = true
     columnScales = UnsafeBufferPointer(start: scales.assumingMemoryBound(to: Float.self), count: outputs)
     panelStride = shape.dropFirst().reduce(1, *)
     zeros = Self.zeros(shape[2] * shape[4], pool)

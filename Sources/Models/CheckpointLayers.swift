@@ -21,15 +21,18 @@ package struct CheckpointLayers: LayerSource {
   }
 
   package func layer(_ path: String, _ shape: LayerShape) throws -> LayerWeight {
-    guard plan.isInt8(path) else { return .dense(try denseWeight(path, shape)) }
-    return .int8(try packedWeight(path, shape))
+    switch plan.precision(of: path) {
+    case .int8: .int8(try packedWeight(path, shape))
+    case .f16 where dtype == .f32: .half(try halfWeight(path, shape))
+    case .f16, .f32: .dense(try denseWeight(path, shape))
+    }
   }
 
   /// The files of the weights.
   package var paths: [String] { weights.paths }
 
   /// A table in the engine's element type.
-  package func widenedTable(_ path: String, _ rows: Int, _ columns: Int) throws -> Weight {
+  package func wideTable(_ path: String, rows: Int, columns: Int) throws -> Weight {
     try tensor(path, [rows, columns])
   }
 
@@ -51,15 +54,38 @@ package struct CheckpointLayers: LayerSource {
   /// A layer's weight quantised and packed, whatever the plan says.
   /// - Throws: also `badModel` for a value that is not finite.
   package func packedWeight(_ path: String, _ shape: LayerShape) throws -> PackedWeight {
-    let weight = try denseWeight(path, shape)
+    PackedWeight(try finite(path, denseWeight(path, shape), limit: .greatestFiniteMagnitude), pool: pool)
+  }
+
+  /// A layer's weight in f16 and the engine's layout, whatever the plan says.
+  /// - Throws: also `badModel` for a value that f16 does not hold.
+  package func halfWeight(_ path: String, _ shape: LayerShape) throws -> Weight {
+    try narrowed(path, denseWeight(path, shape))
+  }
+
+  /// A table in f16.
+  /// - Throws: also `badModel` for a value that f16 does not hold.
+  package func halfTable(_ path: String, rows: Int, columns: Int) throws -> Weight {
+    try narrowed(path, tensor(path, [rows, columns]))
+  }
+
+  private func narrowed(_ path: String, _ weight: Weight) throws -> Weight {
+    let weight = try finite(path, weight, limit: Float(Float16.greatestFiniteMagnitude))
+    let buffer = pool.allocate(byteCount: weight.count * 2)
+    let converted = convert(count: weight.count, from: weight.pointer, as: .f32, to: buffer.pointer, as: .f16)
+    precondition(converted, "f32 is narrowed")
+    return Weight(pointer: buffer.pointer, dtype: .f16, shape: weight.shape, owner: buffer)
+  }
+
+  private func finite(_ path: String, _ weight: Weight, limit: Float) throws -> Weight {
     let values = UnsafeBufferPointer(start: weight.pointer.assumingMemoryBound(to: Float.self), count: weight.count)
-    guard values.allSatisfy(\.isFinite) else {
+    guard values.allSatisfy({ abs($0) <= limit }) else {
       throw InversionError(
         .badModel,
-        "'\(weights.paths.joined(separator: "', '"))': the weights of '\(path)' are not all finite; "
-          + "the model is damaged, get it again")
+        "'\(weights.paths.joined(separator: "', '"))': a weight of '\(path)' is not finite or over \(limit); get a "
+          + "sound model, or give the layer f32 in a plan")
     }
-    return PackedWeight(weight, pool: pool)
+    return weight
   }
 
   /// A layer's weight in the engine's element type and layout, whatever the plan says.

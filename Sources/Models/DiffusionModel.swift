@@ -13,6 +13,9 @@ public struct DiffusionModel: Sendable {
   public let unet: UNet2DConditionModel
   public let autoencoder: AutoencoderKL
   public let schedule: NoiseSchedule
+  /// Whether every layer that gradients go back through is in the engine's element type.
+  public let takesGradients: Bool
+  private let layers: [Network: any LayerSource]
 
   /// - Parameters:
   ///   - path: a package, a diffusers folder, or a Stable Diffusion 1.x or 2.x checkpoint file.
@@ -23,16 +26,30 @@ public struct DiffusionModel: Sendable {
     try self.init(openModel(path: path), parts: parts, dtype: dtype, plan: plan)
   }
 
-  init(_ source: any ModelSource, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: ModelPlan = .full) throws {
+  package init(_ source: any ModelSource, parts: AutoencoderKL.Parts, dtype: DType = .f32, plan: ModelPlan = .full)
+    throws
+  {
     name = source.name
+    takesGradients = source.precisions(plan).isSubset(of: [.f32])
     let scheduler = try source.schedulerConfig()
     schedule = NoiseSchedule(try SchedulerConfig(json: scheduler.json, path: scheduler.path))
-    textEncoder = try CLIPTextModel(source, dtype: dtype, plan: plan[.textEncoder])
-    unet = try UNet2DConditionModel(source, dtype: dtype, plan: plan[.unet])
-    autoencoder = try AutoencoderKL(source, parts: parts, dtype: dtype, plan: plan[.vae])
+    func layers(_ network: Network) throws -> any LayerSource {
+      try source.layers(of: network, dtype: dtype, plan: plan[network])
+    }
+    let (text, unet, vae) = (try layers(.textEncoder), try layers(.unet), try layers(.vae))
+    textEncoder = try CLIPTextModel(
+      config: source.config(of: .textEncoder).decode(TextEncoderConfig.self), layers: text)
+    self.unet = try UNet2DConditionModel(config: source.config(of: .unet).decode(UNetConfig.self), layers: unet)
+    autoencoder = try AutoencoderKL(
+      config: source.config(of: .vae).decode(AutoencoderConfig.self), layers: vae, parts: parts)
+    self.layers = [.textEncoder: text, .unet: unet, .vae: vae]
     tokenizer = try source.tokenizer().load()
     try checkFit()
   }
+
+  /// Takes the weights of a network out of this process' memory where they are pages of a package: they come in again
+  /// as its layers compute, from the page cache or from the disk.
+  public func releasePages(of network: Network) { layers[network]?.releasePages() }
 
   private func checkFit() throws {
     func refuse(_ what: String, _ one: Int, _ other: Int) throws {

@@ -24,4 +24,11 @@ package protocol LayerSource: Sendable {
 
   /// A table that is read row by row, in its file's own element type.
   func table(_ path: String, rows: Int, columns: Int) throws -> Weight
+
+  /// Takes the pages of a mapped file out of this process; they come in again as they are read.
+  func releasePages()
+}
+
+extension LayerSource {
+  package func releasePages() {}
 }

@@ -78,6 +78,9 @@ struct PackageLayers: LayerSource {
   func layer(_ path: String, _ shape: LayerShape) throws -> LayerWeight {
     switch precision[path] {
     case .int8: return .int8(try packed(path, shape))
+    case .f16 where dtype == .f32:
+      let (type, bytes) = try find("\(path).weight", shape.dimensions, [.f16])
+      return .half(Weight(pointer: bytes, dtype: type, shape: shape.dimensions, owner: file))
     case .f16, .f32: return .dense(try dense("\(path).weight", shape.dimensions))
     case nil: throw InversionError(.badModel, "'\(file.path)': no precision for '\(path)'; import the model again")
     }
@@ -89,6 +92,8 @@ struct PackageLayers: LayerSource {
     let (type, bytes) = try find(path, [rows, columns], [.f32, .f16])
     return Weight(pointer: bytes, dtype: type, shape: [rows, columns], owner: file)
   }
+
+  func releasePages() { file.advise(.dontNeed) }
 
   private func packed(_ path: String, _ shape: LayerShape) throws -> PackedWeight {
     guard dtype == .f32 else {

@@ -73,6 +73,7 @@ extension Tape {
         Matrix(weight.pointer, stride: patch, transposed: true), beta: layer.bias == nil ? 0 : 1,
         into: target, stride: outputs)
     }
+    layerObserver?(LayerCall(weight: weight, bias: layer.bias, window: window, input: x, output: y))
     return y
   }
 

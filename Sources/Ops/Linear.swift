@@ -96,6 +96,8 @@ extension Tape {
           weight.pointer + columns.lowerBound * inputs * dtype.byteCount, stride: inputs, transposed: true),
         beta: layer.bias == nil ? 0 : 1, into: target, stride: outputs)
     }
+    layerObserver?(
+      LayerCall(weight: weight, bias: layer.bias, window: .rows(x.rows, channels: inputs), input: x, output: y))
     return y
   }
 

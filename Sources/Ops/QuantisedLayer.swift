@@ -24,19 +24,22 @@ struct ProductRows: DeferredRows {
     var epilogue = PackedWeight.Epilogue(bias: bias)
     epilogue.rowVectors = (rowVectors?.pointer).map { UnsafeRawPointer($0) }
     epilogue.residual = (residual?.pointer).map { UnsafeRawPointer($0) }
-    weight.product(x.quantised(tape.pool), window: window, doubled: doubled, epilogue, into: y)
+    let parts = x.quantised(tape.pool)
+    tape.using([weight]) { weight.product(parts, window: window, doubled: doubled, epilogue, into: y) }
   }
 
   /// A few rows at a time, since the gated rows are four times as wide as what goes in and what comes out.
   private func fill(_ y: UnsafeMutableRawPointer, through gated: GatedRows, adding residual: Activation?) {
     let rowsAtOnce = 1024
-    for first in stride(from: 0, to: x.rows, by: rowsAtOnce) {
-      let rows = first..<min(first + rowsAtOnce, x.rows)
-      var epilogue = PackedWeight.Epilogue(bias: bias)
-      epilogue.residual = residual.map { UnsafeRawPointer($0.at(first * weight.outputs)) }
-      weight.product(
-        [gated.quantised(rows)], window: .rows(rows.count, channels: x.channels), epilogue,
-        into: y + first * weight.outputs * 4)
+    tape.using([gated.product.weight, weight]) {
+      for first in stride(from: 0, to: x.rows, by: rowsAtOnce) {
+        let rows = first..<min(first + rowsAtOnce, x.rows)
+        var epilogue = PackedWeight.Epilogue(bias: bias)
+        epilogue.residual = residual.map { UnsafeRawPointer($0.at(first * weight.outputs)) }
+        weight.product(
+          [gated.quantised(rows)], window: .rows(rows.count, channels: x.channels), epilogue,
+          into: y + first * weight.outputs * 4)
+      }
     }
   }
 }
@@ -47,7 +50,7 @@ struct GatedRows: DeferredRows {
 
   var tape: Tape { product.tape }
 
-  func fill(_ y: UnsafeMutableRawPointer) { fill(y, 0..<product.x.rows) }
+  func fill(_ y: UnsafeMutableRawPointer) { tape.using([product.weight]) { fill(y, 0..<product.x.rows) } }
 
   private func fill(_ y: UnsafeMutableRawPointer, _ rows: Range<Int>) {
     var epilogue = PackedWeight.Epilogue(bias: product.bias)
@@ -66,6 +69,12 @@ struct GatedRows: DeferredRows {
 }
 
 extension Tape {
+  /// Calls `body`, which multiplies by these weights.
+  fileprivate func using(_ weights: [PackedWeight], _ body: () -> Void) {
+    guard let weightStream else { return body() }
+    weightStream.use(weights, body)
+  }
+
   /// x through an int8 layer, deferred.
   func quantisedProduct(
     _ x: Activation, _ weight: PackedWeight, _ bias: Weight?, _ window: Window, shape: [Int]

@@ -11,8 +11,12 @@ public final class Tape {
   public let dtype: DType
   public let recording: Bool
   public let pool: BufferPool
+  /// Reads weights ahead and lets go of them, where memory is short.
+  public var weightStream: WeightStream?
   /// Called with the output of every named part of a network, under its diffusers path.
   public var observer: ((String, Activation) -> Void)?
+  /// Called after each dense linear layer and convolution.
+  public var layerObserver: ((LayerCall) -> Void)?
 
   let kernels: KernelTable
   private var records: [Record] = []

@@ -16,6 +16,10 @@ public struct DDIMSampler: Sampler {
     timesteps = schedule.wholeTimesteps(steps, spacing: schedule.config.timestepSpacing ?? .leading).map(Float.init)
   }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    schedule.addNoise(noise, to: clean, timestep: Int(timesteps[step]))
+  }
+
   public mutating func step(_ step: Int, prediction: [Float], latents: inout [Float]) {
     let timestep = Int(timesteps[step])
     let alpha = schedule.alphasCumprod[timestep]

@@ -48,6 +48,13 @@ public struct DPMSolver2MSampler: Sampler {
     }
   }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    let level = Level(sigmas[step])
+    var latents = clean
+    blend(&latents, level.alpha, noise, level.sigma)
+    return latents
+  }
+
   public mutating func step(_ step: Int, prediction: [Float], latents: inout [Float]) {
     let (from, to) = (Level(sigmas[step]), Level(sigmas[step + 1]))
     let factors = schedule.cleanFactors(alpha: from.alpha, sigma: from.sigma)

@@ -39,6 +39,12 @@ public struct EulerSampler: Sampler {
     return latents.map { $0 * scale }
   }
 
+  public func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float] {
+    var latents = clean
+    blend(&latents, 1, noise, sigmas[step])
+    return latents
+  }
+
   public mutating func step(_ step: Int, prediction: [Float], latents: inout [Float]) {
     let sigma = sigmas[step]
     // The latents here are the network's, alpha * clean + alpha * sigma * noise, divided by alpha.

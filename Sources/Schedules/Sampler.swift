@@ -17,6 +17,8 @@ public protocol Sampler: Sendable {
   func scaledInput(_ latents: [Float], step: Int) -> [Float]
   /// Takes a step in place, given the guided prediction for it. Steps are taken in order, each once.
   mutating func step(_ step: Int, prediction: [Float], latents: inout [Float])
+  /// The latents before a step that `clean` ones and noise of standard deviation 1 make, to start from there.
+  func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float]
 }
 
 extension Sampler {

@@ -6,20 +6,23 @@ import Synchronization
 public final class Buffer: @unchecked Sendable {
   public let pointer: UnsafeMutableRawPointer
   public let byteCount: Int
+  fileprivate let isSpilled: Bool
   private let pool: BufferPool
 
-  fileprivate init(pointer: UnsafeMutableRawPointer, byteCount: Int, pool: BufferPool) {
+  fileprivate init(pointer: UnsafeMutableRawPointer, byteCount: Int, isSpilled: Bool, pool: BufferPool) {
     self.pointer = pointer
     self.byteCount = byteCount
+    self.isSpilled = isSpilled
     self.pool = pool
   }
 
-  deinit { pool.giveBack(pointer, byteCount: byteCount) }
+  deinit { pool.giveBack(self) }
 }
 
 /// Keeps freed blocks by size, so that a denoising step allocates what the step before it freed.
 ///
-/// Sizes are rounded up (to 1/8 of their power of two), which bounds waste at 12.5 %.
+/// Sizes are rounded up (to 1/8 of their power of two), which bounds waste at 12.5 %; a kept block also serves a
+/// request of half its size, so that the levels of a network share their memory.
 public final class BufferPool: Sendable {
   /// Unchecked: a freed block has no other owner.
   private struct Block: @unchecked Sendable {
@@ -28,51 +31,93 @@ public final class BufferPool: Sendable {
   private struct State {
     var free: [Int: [Block]] = [:]
     var liveBytes = 0
+    var keptBytes = 0
     var peakBytes = 0
   }
   private let state = Mutex(State())
   private let keepsFreed: Bool
+  private let spillsFrom: Int?
 
-  /// - Parameter keepsFreed: whether freed blocks wait for the next of their size. Not where what is made once lives as
-  ///   long as the pool, as weights do: the temporaries of making it would stay too.
-  public init(keepsFreed: Bool = true) { self.keepsFreed = keepsFreed }
+  /// - Parameters:
+  ///   - keepsFreed: whether freed blocks wait for the next of their size. Not where what is made once lives as long as
+  ///     the pool, as weights do: the temporaries of making it would stay too.
+  ///   - spillsFrom: blocks of this many bytes and more are memory that the system may write to a temporary file; nil
+  ///     for none.
+  public init(keepsFreed: Bool = true, spillsFrom: Int? = nil) {
+    self.keepsFreed = keepsFreed
+    self.spillsFrom = spillsFrom
+  }
 
   deinit { dropFree() }
 
   /// Memory with arbitrary contents.
   public func allocate(byteCount: Int) -> Buffer {
     let size = Self.roundedUp(byteCount)
-    let kept = state.withLock { state -> Block? in
-      state.liveBytes += size
+    let kept = state.withLock { state -> (block: Block, size: Int)? in
+      let found = Self.take(size, from: &state.free)
+      state.liveBytes += found?.size ?? size
+      state.keptBytes -= found?.size ?? 0
       state.peakBytes = max(state.peakBytes, state.liveBytes)
-      return state.free[size]?.popLast()
+      if found == nil { Self.makeRoom(&state) }
+      return found
     }
-    let pointer = kept?.pointer ?? UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-    return Buffer(pointer: pointer, byteCount: size, pool: self)
+    if let kept { return Buffer(pointer: kept.block.pointer, byteCount: kept.size, isSpilled: false, pool: self) }
+    if let spillsFrom, size >= spillsFrom, let mapped = SpillFile.map(byteCount: size) {
+      return Buffer(pointer: mapped, byteCount: size, isSpilled: true, pool: self)
+    }
+    return Buffer(pointer: Pages.allocate(byteCount: size), byteCount: size, isSpilled: false, pool: self)
+  }
+
+  /// The smallest kept block of `size` to twice as many bytes; small ones only of just that size.
+  private static func take(_ size: Int, from free: inout [Int: [Block]]) -> (block: Block, size: Int)? {
+    if let block = free[size]?.popLast() { return (block, size) }
+    guard size >= Pages.large,
+      let larger = free.keys.filter({ $0 > size && $0 <= 2 * size && free[$0]?.isEmpty == false }).min(),
+      let block = free[larger]?.popLast()
+    else { return nil }
+    return (block, larger)
+  }
+
+  /// Drops kept blocks, the largest first, so that what is held never exceeds what was once in use.
+  private static func makeRoom(_ state: inout State) {
+    while state.liveBytes + state.keptBytes > state.peakBytes,
+      let largest = state.free.keys.filter({ state.free[$0]?.isEmpty == false }).max(),
+      let block = state.free[largest]?.popLast()
+    {
+      Pages.free(block.pointer, byteCount: largest)
+      state.keptBytes -= largest
+    }
   }
 
   /// Bytes in use now, and the most that were in use at once.
   public var usage: (live: Int, peak: Int) { state.withLock { ($0.liveBytes, $0.peakBytes) } }
 
   /// Bytes that are freed and wait for the next of their size.
-  public var keptBytes: Int { state.withLock { $0.free.reduce(0) { $0 + $1.key * $1.value.count } } }
+  public var keptBytes: Int { state.withLock { $0.keptBytes } }
 
   /// Returns the kept blocks to the system.
   public func dropFree() {
     state.withLock { state in
-      for blocks in state.free.values { for block in blocks { block.pointer.deallocate() } }
+      for (size, blocks) in state.free { for block in blocks { Pages.free(block.pointer, byteCount: size) } }
       state.free = [:]
+      state.keptBytes = 0
     }
   }
 
-  fileprivate func giveBack(_ pointer: UnsafeMutableRawPointer, byteCount: Int) {
-    let block = Block(pointer: pointer)
-    let keepsFreed = keepsFreed
+  fileprivate func giveBack(_ buffer: Buffer) {
+    let block = Block(pointer: buffer.pointer)
+    let (byteCount, isKept) = (buffer.byteCount, keepsFreed && !buffer.isSpilled)
     state.withLock { state in
       state.liveBytes -= byteCount
-      if keepsFreed { state.free[byteCount, default: []].append(block) }
+      guard isKept else { return }
+      state.free[byteCount, default: []].append(block)
+      state.keptBytes += byteCount
     }
-    if !keepsFreed { pointer.deallocate() }
+    if buffer.isSpilled {
+      SpillFile.unmap(block.pointer, byteCount: byteCount)
+    } else if !isKept {
+      Pages.free(block.pointer, byteCount: byteCount)
+    }
   }
 
   static func roundedUp(_ byteCount: Int) -> Int {

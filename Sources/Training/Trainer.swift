@@ -51,11 +51,12 @@ public final class Trainer: Sequence, IteratorProtocol {
   /// - Parameters:
   ///   - model: with the VAE's encoder.
   ///   - validation: pictures that choose the best state of the word; nil keeps the last.
-  /// - Throws: `invalidArgument` or `promptTooLong` for a setting that cannot be.
+  /// - Throws: `invalidArgument` or `promptTooLong` for a setting that cannot be; `badModel` for quantised weights.
   public init(
     model: DiffusionModel, pictures: [ConceptPicture], settings: TrainingSettings, validation: [ConceptPicture]? = nil
   ) throws {
     precondition(!pictures.isEmpty)
+    guard model.takesGradients else { throw notDense(model.name) }
     let trainTimesteps = model.schedule.trainTimesteps
     try settings.check(trainTimesteps: trainTimesteps)
     let word = try LearnedWord(settings.token, vectors: settings.vectors, model: model)

@@ -18,6 +18,14 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   public var count: Int?
   /// 1 takes the text encoder's last layer, 2 the one before it.
   public var clipSkip: Int?
+  /// A picture to start from, scaled and cropped to the size that is asked for.
+  public var initImage: PictureFile?
+  /// 0 to 1: how far the picture may be left.
+  public var strength: Double?
+  /// A picture: white where the first one may change, black where it stays.
+  public var mask: PictureFile?
+  /// Pixels over which the mask's edge is softened.
+  public var maskBlur: Double?
   /// Refuse a prompt that names an embedding that is not in force.
   public var strict: Bool?
   /// `png`, `webp` or `jpeg`.
@@ -36,6 +44,9 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
     case guidanceScale = "guidance_scale"
     case seed, width, height, sampler, count
     case clipSkip = "clip_skip"
+    case initImage = "init_image"
+    case strength, mask
+    case maskBlur = "mask_blur"
     case strict, format, quality, stream
   }
 }
@@ -53,6 +64,10 @@ extension GenerateRequest {
     sampler = try fields.decodeIfPresent(String.self, forKey: .sampler)
     count = try fields.number(.count)
     clipSkip = try fields.number(.clipSkip)
+    initImage = try fields.decodeIfPresent(PictureFile.self, forKey: .initImage)
+    strength = try fields.number(.strength)
+    mask = try fields.decodeIfPresent(PictureFile.self, forKey: .mask)
+    maskBlur = try fields.number(.maskBlur)
     strict = try fields.decodeIfPresent(Bool.self, forKey: .strict)
     format = try fields.decodeIfPresent(String.self, forKey: .format)
     quality = try fields.number(.quality)

@@ -96,11 +96,40 @@ public struct ModelReply: Codable, Sendable, Equatable {
   }
 }
 
-/// Answer to `GET /v1/models`.
+/// Answer to `GET /v1/models`: our own list, and OpenAI's of the same models.
 public struct ModelsReply: Codable, Sendable, Equatable {
   public let models: [ModelReply]
+  /// `list`
+  public let object: String
+  public let data: [Entry]
 
-  public init(models: [ModelReply]) { self.models = models }
+  /// A model in OpenAI's words.
+  public struct Entry: Codable, Sendable, Equatable {
+    public let id: String
+    /// `model`
+    public let object: String
+    /// Seconds since 1970; a model here has no such time.
+    public let created: Int
+    public let ownedBy: String
+
+    public init(id: String) {
+      self.id = id
+      object = "model"
+      created = 0
+      ownedBy = "inversion"
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case id, object, created
+      case ownedBy = "owned_by"
+    }
+  }
+
+  public init(models: [ModelReply]) {
+    self.models = models
+    object = "list"
+    data = models.map { Entry(id: $0.name) }
+  }
 }
 
 /// Answer to `POST /v1/cancel/{job}`.

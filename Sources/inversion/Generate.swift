@@ -39,6 +39,16 @@ struct Generate: AsyncParsableCommand {
   @Option(help: "'ddim', 'euler' or 'dpmpp_2m'. By default ddim.")
   var sampler: String?
 
+  @Option(help: ArgumentHelp("A picture to start from instead of noise alone.", valueName: "file"))
+  var from: String?
+
+  @Option(help: "0 to 1: how far that picture may be left. By default 0.75.")
+  var strength: Double?
+
+  @Option(
+    help: ArgumentHelp("A picture: white where that picture may change, black where it stays.", valueName: "file"))
+  var mask: String?
+
   @Option(help: "Number of pictures.")
   var count = 1
 
@@ -56,7 +66,7 @@ struct Generate: AsyncParsableCommand {
 
   func run() async throws {
     let format = try outputFormat()
-    let request = request(as: format)
+    let request = try request(as: format)
     let client = socket.client
     let job = Task {
       let progress = GenerateProgress()
@@ -86,7 +96,7 @@ struct Generate: AsyncParsableCommand {
     return format
   }
 
-  private func request(as format: PictureFormat) -> GenerateRequest {
+  private func request(as format: PictureFormat) throws -> GenerateRequest {
     var request = GenerateRequest(prompt: prompt)
     request.negativePrompt = negative
     request.steps = steps
@@ -97,10 +107,17 @@ struct Generate: AsyncParsableCommand {
     request.sampler = sampler
     request.count = count
     request.clipSkip = clipSkip
+    request.initImage = try from.map(pictureFile)
+    request.strength = strength
+    request.mask = try mask.map(pictureFile)
     request.strict = strict
     request.format = format.rawValue
     if case .lossy(let value) = quality { request.quality = value }
     return request
+  }
+
+  private func pictureFile(_ path: String) throws -> PictureFile {
+    PictureFile(try readFile(path: path, limit: PictureLimits().bytes))
   }
 
   private func write(_ pictures: [PictureReply]) throws -> [String] {

@@ -13,7 +13,9 @@ struct Inversion: AsyncParsableCommand {
       or embedding, 69 no daemon answers, 70 internal error or diverged training, 75 the daemon is busy, 130 cancelled.
       """,
     version: projectVersion,
-    subcommands: [Generate.self, EmbeddingsCommand.self, Status.self, Train.self, Evaluate.self])
+    subcommands: [
+      Generate.self, EmbeddingsCommand.self, ModelsCommand.self, Status.self, Train.self, Evaluate.self,
+    ])
 
   /// Prints an error of ours once, as one line, and ends with its documented status.
   static func main() async {

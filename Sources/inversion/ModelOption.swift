@@ -2,23 +2,28 @@ import ArgumentParser
 import Errors
 import Foundation
 import Kernels
+import Models
 
 /// The flag of all commands that load a model themselves.
 struct ModelOption: ParsableArguments {
-  @Option(help: ArgumentHelp("A diffusers folder. By default the embedded model, emoji-64.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "A model's name, a diffusers folder or a checkpoint file. By default the embedded model, emoji-64.",
+      valueName: "model"))
   var model: String?
 
-  /// The folder that was asked for, or the embedded model's: of the project when run inside it, else as installed.
+  /// The path of the model that was asked for, or the embedded model's: of the project when run inside it, else as
+  /// installed.
   /// - Throws: `fileUnavailable` when there is no embedded model.
   func folder() throws -> String {
     if let instructionSetComplaint { note("inversion: \(instructionSetComplaint)") }
-    if let model { return model }
+    if let model { return ModelsFolder.resolve(model, environment: ProcessInfo.processInfo.environment) }
     let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     let installed = program.appendingPathComponent("../../share/inversion/models/emoji-64").standardized.path
     let candidates = ["models/emoji-64", installed]
     guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
       throw InversionError(
-        .fileUnavailable, "'\(installed)': the embedded model is not there; give a model with '--model DIR'")
+        .fileUnavailable, "'\(installed)': the embedded model is not there; give a model with '--model'")
     }
     return found
   }

@@ -6,6 +6,7 @@ import Generation
 import Glibc
 import Kernels
 import Logging
+import Models
 
 @main
 struct InversionDaemon: AsyncParsableCommand {
@@ -21,7 +22,7 @@ struct InversionDaemon: AsyncParsableCommand {
       """,
     version: Daemon.version)
 
-  @Option(help: ArgumentHelp("A diffusers folder.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A model's name, a diffusers folder or a checkpoint file.", valueName: "model"))
   var model: String
 
   @Option(help: ArgumentHelp("Folder of learned words.", valueName: "dir"))
@@ -49,7 +50,8 @@ struct InversionDaemon: AsyncParsableCommand {
     let configuration = try configuration()
     let logger = Logger(label: "inversiond") { _ in StderrLog() }
     if let instructionSetComplaint { logger.warning("\(instructionSetComplaint)") }
-    try await Daemon(configuration, logger: logger).run { try Pipeline(folder: model) }
+    let path = ModelsFolder.resolve(model, environment: ProcessInfo.processInfo.environment)
+    try await Daemon(configuration, logger: logger).run { try Pipeline(folder: path) }
   }
 
   private func configuration() throws(InversionError) -> Daemon.Configuration {

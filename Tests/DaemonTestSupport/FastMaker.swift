@@ -31,6 +31,7 @@ public struct FastMaker: PictureMaker {
 public final class FastPictures: PicturesInTheMaking {
   public let used: [UsedEmbedding]
   public let unused: [UnusedEmbedding]
+  public var steps: Int { request.steps }
   private let request: GenerationRequest
   private let pieces: [PromptNames.Piece]
   private let size: Int
@@ -79,6 +80,11 @@ public final class FastPictures: PicturesInTheMaking {
       }
     }
     withUnsafeBytes(of: seed) { add($0) }
+    if let start = request.start {
+      add(start.picture.pixels)
+      add(start.mask?.pixels ?? [])
+      withUnsafeBytes(of: (start.strength, start.maskBlur)) { add($0) }
+    }
     return hash
   }
 }

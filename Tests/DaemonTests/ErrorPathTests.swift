@@ -79,12 +79,13 @@ import Testing
   @Test func tooLargeBodies() async throws {
     let daemon = try LiveDaemon()
     let json = "{\"prompt\":\"\(String(repeating: "x", count: 2 << 20))\"}"
-    #expect(try await answer(daemon, "POST", "/v1/generate", body: json).status == 413)
+    #expect(try await answer(daemon, "POST", "/v1/images/generations", body: json).status == 413)
     let file = String(repeating: "x", count: 5 << 20)
     #expect(try await answer(daemon, "PUT", "/v1/embeddings/x", body: file).status == 413)
     // A body whose length nobody says.
     let chunk = "100000\r\n" + String(repeating: "x", count: 1 << 20) + "\r\n"
-    let head = "POST /v1/generate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    let head =
+      "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     #expect(try await send(daemon, head + chunk + chunk + "0\r\n\r\n").status == 413)
     #expect(try await answer(daemon, "GET", "/healthz").status == 200)
   }

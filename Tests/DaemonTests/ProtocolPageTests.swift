@@ -1,6 +1,7 @@
 import DaemonTestSupport
 import Errors
 import Foundation
+import Images
 import Testing
 
 /// docs/protocol.md is what clients are written from: its examples are run as they stand, and its lists are complete.
@@ -35,6 +36,9 @@ import Testing
   /// What the answer to each example must be: its HTTP status and the fields of its JSON object.
   private static let expected: [String: (status: Int, fields: Set<String>)] = {
     let embedding: Set = ["name", "alias", "file", "vectors", "width", "sha256", "generation", "metadata"]
+    let openAI: Set = [
+      "created", "data", "background", "quality", "output_format", "size", "usage", "seed", "embeddings",
+    ]
     return [
       "POST /v1/generate": (200, ["job", "model", "seed", "pictures", "embeddings", "timings"]),
       "POST /v1/cancel/{job}": (404, ["error"]),
@@ -43,7 +47,14 @@ import Testing
       "GET /v1/embeddings/{name}": (200, embedding),
       "POST /v1/embeddings/rescan": (200, ["generation", "embeddings", "rejected"]),
       "DELETE /v1/embeddings/{name}": (200, ["removed", "generation"]),
-      "GET /v1/models": (200, ["models"]),
+      "Pictures from pictures": (200, ["job", "model", "seed", "pictures", "embeddings", "timings"]),
+      "GET /v1/models": (200, ["models", "object", "data"]),
+      "POST /v1/images/generations": (200, openAI),
+      "POST /v1/images/edits": (200, openAI),
+      "POST /sdapi/v1/txt2img": (200, ["images", "parameters", "info"]),
+      "POST /sdapi/v1/img2img": (200, ["images", "parameters", "info"]),
+      "GET /sdapi/v1/progress": (200, ["progress", "eta_relative", "state", "current_image", "textinfo"]),
+      "POST /sdapi/v1/png-info": (200, ["info", "items", "parameters"]),
       "GET /v1/status": (
         200, ["pid", "version", "uptime_s", "model", "embeddings", "queue", "resident_bytes"]
       ),
@@ -55,6 +66,8 @@ import Testing
     let daemon = try LiveDaemon()
     try Data(embeddingFile(1, name: "<my-cat>")).write(to: URL(filePath: daemon.folder.path + "/cat.safetensors"))
     var seen: Set<String> = []
+    let photo = Picture(width: 8, height: 8, pixels: [UInt8](repeating: 77, count: 8 * 8 * 3))
+    try Data(photo.encoded(as: .png)).write(to: URL(filePath: daemon.folder.path + "/photo.png"))
     for (heading, command) in examples where heading != "Events" {
       // Only the status is added; -s keeps curl's own progress away.
       let script = "cd \(daemon.folder.path); curl() { command curl -s -w '\\n%{http_code}' \"$@\"; }\n\(command)"

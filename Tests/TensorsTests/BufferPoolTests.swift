@@ -1,3 +1,4 @@
+import Foundation
 import Tensors
 import Testing
 
@@ -25,6 +26,48 @@ import Testing
       let living = pool.allocate(byteCount: 1024)
       do { _ = pool.allocate(byteCount: 4096) }
       #expect(pool.usage.live == living.byteCount && pool.keptBytes == kept)
+    }
+  }
+
+  /// A block that was freed also serves what needs half of it, but not less.
+  @Test func levelsShareLargeBlocks() {
+    let pool = BufferPool()
+    let first = pool.allocate(byteCount: 4 << 20).pointer
+    do { #expect(pool.allocate(byteCount: 2 << 20).pointer == first) }
+    #expect(pool.allocate(byteCount: 1 << 20).pointer != first)
+  }
+
+  /// What waits makes room for what is needed: in use and waiting together never exceed the peak of use.
+  @Test func holdsNoMoreThanWasOnceInUse() {
+    let pool = BufferPool()
+    for megabytes in [8, 3, 20, 1, 9, 2, 33, 5, 4] {
+      do {
+        let blocks = [pool.allocate(byteCount: megabytes << 20), pool.allocate(byteCount: megabytes << 18)]
+        #expect(blocks[0].pointer != blocks[1].pointer)
+        #expect(pool.usage.live + pool.keptBytes <= pool.usage.peak, "\(megabytes)")
+      }
+      #expect(pool.usage.live == 0 && pool.keptBytes <= pool.usage.peak)
+    }
+  }
+
+  @Test func spilledBlocksAreMemoryLikeAnyOther() {
+    let pool = BufferPool(spillsFrom: 1 << 16)
+    do {
+      let (spilled, small) = (pool.allocate(byteCount: 3 << 16), pool.allocate(byteCount: 1 << 10))
+      let words = spilled.pointer.bindMemory(to: Int.self, capacity: spilled.byteCount / 8)
+      for index in 0..<spilled.byteCount / 8 { words[index] = index * 7 }
+      #expect((0..<spilled.byteCount / 8).allSatisfy { words[$0] == $0 * 7 })
+      #expect(Self.isFile(spilled.pointer) && !Self.isFile(small.pointer))
+    }
+    #expect(pool.usage.live == 0 && pool.keptBytes == 1 << 10, "a spilled block does not wait")
+  }
+
+  /// Whether the address lies in a mapping of a file of ours, by /proc/self/maps.
+  private static func isFile(_ pointer: UnsafeMutableRawPointer) -> Bool {
+    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    return maps.split(separator: "\n").contains { line in
+      let range = line.split(separator: " ")[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+      return line.contains("inversion-") && (range[0]..<range[1]).contains(UInt(bitPattern: pointer))
     }
   }
 

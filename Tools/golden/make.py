@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 import gradients
 import networks
 import schedules
+import starting_pictures
 import tiny_models
 import training_losses
 import trajectories
@@ -33,6 +34,8 @@ def main() -> None:
         save(networks.golden_outputs(model), models / recipe.name / "golden.safetensors")
         latents = trajectories.golden_trajectories(model, models / recipe.name)
         save(latents, output / "GenerationTests" / "Golden" / f"{recipe.name}.safetensors")
+        starts = starting_pictures.golden_starts(model, models / recipe.name)
+        save(starts, output / "GenerationTests" / "Golden" / f"{recipe.name}-starts.safetensors")
         vectors = 2 if recipe.name == "sd2-tiny" else 1
         save(gradients.golden_gradient(model, vectors), models / recipe.name / "gradient.safetensors")
         for case in training_losses.CASES:

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../templates/turn.h"
 #include "layout.h"
 
 enum { BLOCK = INV_ATTENTION_BLOCK, KEYS = INV_ATTENTION_KEYS, PAIR_SIZE = BF16 ? 2 : 1 };
@@ -56,20 +57,37 @@ INLINE void multiply(const int n, vector *acc, size_t depth, const vector *vecto
   }
 }
 
+/// Up to four units of a query from channel `c` on, times the scale; past its width zeros.
+INLINE inv_four query_units(const float *q, size_t c, size_t width, float scale) {
+  typedef float floats __attribute__((vector_size(4 * PAIR_SIZE * sizeof(float))));
+  floats x = {};
+  if (c + 4 * PAIR_SIZE <= width)
+    memcpy(&x, q + c, sizeof x);
+  else
+    for (size_t i = 0; c + i < width; i++) x[i] = q[c + i];
+  x *= scale;
+#if BF16
+  typedef uint32_t words __attribute__((vector_size(sizeof x)));
+  const words rounded = (words)x + 0x7FFF + (((words)x >> 16) & 1), high = rounded >> 16;
+  return (inv_four)(__builtin_shufflevector(high, high, 0, 2, 4, 6) |
+                    (__builtin_shufflevector(rounded, rounded, 1, 3, 5, 7) & 0xFFFF0000));
+#else
+  return x;
+#endif
+}
+
 /// The queries with their channels across: (units, lanes), times the scale and log2(e), because powers of 2 are
-/// cheaper. Lanes past the last query repeat it.
-static void load_queries(const struct inv_attention *a, size_t first, size_t count, size_t lanes, int32_t *to) {
+/// cheaper. Lanes past the last query repeat it. `to` has room for units up to a multiple of 4.
+static void load_queries(const struct inv_attention *a, size_t first, size_t count, size_t lanes, float *to) {
   const float scale = a->scale * 1.44269504f;
-  for (size_t lane = 0; lane < lanes; lane++) {
-    const float *q = a->q + (first + (lane < count ? lane : count - 1)) * a->q_stride;
-#pragma clang loop vectorize(disable)
-    for (size_t c = 0; c < a->width; c += PAIR_SIZE) {
-      const float pair[2] = {q[c] * scale, BF16 && c + 1 < a->width ? q[c + 1] * scale : 0};
-      uint32_t unit[2];
-      memcpy(unit, pair, sizeof unit);
-      if (BF16)
-        for (int i = 0; i < 2; i++) unit[i] = (unit[i] + 0x7FFF + (unit[i] >> 16 & 1)) >> 16;
-      to[c / PAIR_SIZE * lanes + lane] = (int32_t)(BF16 ? unit[0] | unit[1] << 16 : unit[0]);
+  for (size_t lane = 0; lane < lanes; lane += 4) {
+    const float *q[4];
+    for (size_t i = 0; i < 4; i++) q[i] = a->q + (first + (lane + i < count ? lane + i : count - 1)) * a->q_stride;
+    for (size_t c = 0; c < a->width; c += 4 * PAIR_SIZE) {
+      inv_four units[4];
+      UNROLL for (int i = 0; i < 4; i++) units[i] = query_units(q[i], c, a->width, scale);
+      inv_turn(units);
+      UNROLL for (size_t i = 0; i < 4; i++) memcpy(to + (c / PAIR_SIZE + i) * lanes + lane, &units[i], sizeof units[i]);
     }
   }
 }
@@ -99,14 +117,29 @@ INLINE void exponentials(const int n, size_t keys, const vector *largest, vector
   }
 }
 
-/// The rows of sums (channels, lanes) divided by the sums of the powers.
+/// The rows of sums (channels, lanes), channels a multiple of 4, divided by the sums of the powers.
 static void write_rows(const struct inv_attention *a, size_t first, size_t count, size_t lanes, const float *sums,
                        const float *o) {
-  for (size_t lane = 0; lane < count; lane++) {
-    const float inverse = 1.0f / sums[lane];
-    float *to = a->output + (first + lane) * a->output_stride;
-#pragma clang loop vectorize(disable)
-    for (size_t c = 0; c < a->width; c++) to[c] = o[c * lanes + lane] * inverse;
+  for (size_t lane = 0; lane < count; lane += 4) {
+    inv_four inverse;
+    memcpy(&inverse, sums + lane, sizeof inverse);
+    inverse = 1.0f / inverse;
+    const size_t queries = count - lane < 4 ? count - lane : 4;
+    for (size_t c = 0; c < a->width; c += 4) {
+      inv_four block[4];
+      UNROLL for (size_t i = 0; i < 4; i++) {
+        memcpy(&block[i], o + (c + i) * lanes + lane, sizeof block[i]);
+        block[i] *= inverse;
+      }
+      inv_turn(block);
+      float *to = a->output + (first + lane) * a->output_stride + c;
+      for (size_t i = 0; i < queries; i++, to += a->output_stride) {
+        if (c + 4 <= a->width)
+          memcpy(to, &block[i], sizeof block[i]);
+        else
+          for (size_t j = 0; c + j < a->width; j++) to[j] = block[i][j];
+      }
+    }
   }
 }
 
@@ -120,7 +153,7 @@ INLINE void attend(const int n, const struct inv_attention *a, size_t first, siz
   const size_t unmasked = a->causal && first + 1 < a->keys ? first + 1 : a->keys;
   const int32_t *k = a->packed, *v = k + inv_attention_v_start(a->keys, a->width, PAIR_SIZE);
   vector largest[VECTORS], sums[VECTORS];
-  load_queries(a, first, count, lanes, (int32_t *)q);
+  load_queries(a, first, count, lanes, (float *)q);
   memset(o, 0, channels * lanes * sizeof(float));
   UNROLL for (int i = 0; i < n; i++) largest[i] = splat(-INFINITY), sums[i] = splat(0);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../include/half_gemm.h"
+#include "../templates/turn.h"
 
 enum { NR = NV * LANES };
 
@@ -14,7 +15,6 @@ enum { NR = NV * LANES };
 typedef VECTOR(float, LANES) vector;
 typedef VECTOR(uint32_t, LANES) words;
 typedef VECTOR(uint16_t, LANES) halves;
-typedef VECTOR(float, 4) vector4;
 typedef VECTOR(uint32_t, 4) words4;
 typedef VECTOR(uint16_t, 4) halves4;
 
@@ -40,7 +40,7 @@ typedef VECTOR(uint16_t, 4) halves4;
     return HAS_F16 ? __builtin_convertvector((float16_type)h, vector_type) : WIDEN_F16(vector_type, words_type, h); \
   }
 WIDEN(, vector, words, halves, float16s)
-WIDEN(_four, vector4, words4, halves4, float16s4)
+WIDEN(_four, inv_four, words4, halves4, float16s4)
 
 INLINE float widen_one(const int is_bf16, uint16_t x) {
   const uint16_t four[4] = {x};
@@ -54,18 +54,12 @@ INLINE void widen_panel(const int is_bf16, const struct inv_half_product *p, siz
   const uint16_t *w = p->weights + first * p->depth + k;
   size_t c = 0;
   for (; c + 4 <= count; c += 4) {
-    const uint16_t *w0 = w + c * p->depth, *w1 = w0 + p->depth, *w2 = w1 + p->depth, *w3 = w2 + p->depth;
     size_t i = 0;
     for (; i + 4 <= depth; i += 4) {
-      const vector4 a = widen_four(is_bf16, w0 + i), b = widen_four(is_bf16, w1 + i);
-      const vector4 c_ = widen_four(is_bf16, w2 + i), d = widen_four(is_bf16, w3 + i);
-      const vector4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      const vector4 cd = __builtin_shufflevector(c_, d, 0, 4, 1, 5);
-      const vector4 cd_high = __builtin_shufflevector(c_, d, 2, 6, 3, 7);
-      const vector4 columns[4] = {
-          __builtin_shufflevector(ab, cd, 0, 1, 4, 5), __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
-          __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
-      UNROLL for (int j = 0; j < 4; j++) memcpy(panel + (i + j) * NR + c, &columns[j], sizeof columns[j]);
+      inv_four block[4];
+      UNROLL for (int j = 0; j < 4; j++) block[j] = widen_four(is_bf16, w + (c + (size_t)j) * p->depth + i);
+      inv_turn(block);
+      UNROLL for (int j = 0; j < 4; j++) memcpy(panel + (i + j) * NR + c, &block[j], sizeof block[j]);
     }
     for (; i < depth; i++)
       for (size_t j = 0; j < 4; j++) panel[i * NR + c + j] = widen_one(is_bf16, w[(c + j) * p->depth + i]);
@@ -101,7 +95,7 @@ INLINE void tile(const struct inv_half_product *p, size_t row, size_t first, siz
   }
 }
 
-/// One row by a few columns: each weight is read once and not turned.
+/// One row, four columns at a time: weights are not turned.
 INLINE void dot(const int is_bf16, const struct inv_half_product *p, size_t row, size_t first, size_t count) {
   const float *x = p->x + row * p->x_stride;
   for (size_t c = first; c < first + count; c += 4) {
@@ -125,9 +119,9 @@ INLINE void dot(const int is_bf16, const struct inv_half_product *p, size_t row,
 }
 
 INLINE void columns_of(const int is_bf16, const struct inv_half_product *p, size_t first, size_t count, float *panel) {
-  // A panel is worth turning for more rows than this.
+  // A panel is not worth turning for few rows, and mostly empty for few columns.
   const size_t few = 3;
-  if (p->rows <= few) {
+  if (p->rows <= few || count * 4 <= NR) {
     for (size_t row = 0; row < p->rows; row++) dot(is_bf16, p, row, first, count);
     return;
   }

@@ -5,16 +5,18 @@
 
 #include "../include/qd8_qc8w_gemm.h"
 
-/// One row: `n` sums, scaled per column, and all that is to be added. `n` is a constant where it can be.
+/// One row: `n` sums, scaled per column, and all that is to be added. `n` is a constant where it can be, and the row is
+/// kept in registers, since the compiler cannot know that the output overlaps nothing.
 static inline void write_row(const struct inv_qd8_tile *t, size_t r, const float *sum, size_t n) {
-  float *out = t->output + r * t->stride;
-  for (size_t c = 0; c < n; c++) out[c] = sum[c] * t->column_scales[c];
+  float row[INV_QC8W_NR];
+  for (size_t c = 0; c < n; c++) row[c] = sum[c] * t->column_scales[c];
   if (t->bias)
-    for (size_t c = 0; c < n; c++) out[c] += t->bias[c];
+    for (size_t c = 0; c < n; c++) row[c] += t->bias[c];
   if (t->row_vectors)
-    for (size_t c = 0; c < n; c++) out[c] += t->row_vectors[r][c];
+    for (size_t c = 0; c < n; c++) row[c] += t->row_vectors[r][c];
   if (t->residual)
-    for (size_t c = 0; c < n; c++) out[c] += t->residual[r * t->stride + c];
+    for (size_t c = 0; c < n; c++) row[c] += t->residual[r * t->stride + c];
+  memcpy(t->output + r * t->stride, row, n * sizeof row[0]);
 }
 
 /// sums (MR, 32) -> output.

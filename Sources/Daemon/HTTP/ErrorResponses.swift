@@ -19,7 +19,17 @@ extension InversionError.Code {
   }
 }
 
-/// Gives every failure the same JSON body.
+/// Whose words a route speaks.
+private enum APIFamily {
+  case native, a1111, openAI
+
+  init(_ request: Request) {
+    let path = request.uri.path
+    self = path.hasPrefix("/sdapi/") ? .a1111 : path.hasPrefix("/v1/images/") ? .openAI : .native
+  }
+}
+
+/// Gives every failure a JSON body, in the words of its route's family.
 struct ErrorMiddleware: RouterMiddleware {
   func handle(
     _ request: Request, context: DaemonContext, next: (Request, DaemonContext) async throws -> Response
@@ -38,10 +48,27 @@ extension Response {
 
   /// The answer for an error of any kind.
   init(failure: any Error, of request: Request) {
+    switch APIFamily(request) {
+    case .native: self.init(native: failure, of: request)
+    case .a1111: self.init(a1111: failure)
+    case .openAI: self.init(openAI: failure, of: request)
+    }
+    if (failure as? InversionError)?.code == .busy { headers[.retryAfter] = Self.retryAfter }
+  }
+
+  /// The answer for a wrong use of HTTP.
+  init(_ status: HTTPResponse.Status, message: String, of request: Request) {
+    switch APIFamily(request) {
+    case .a1111: self.init(status, ["detail": .string(status.reasonPhrase)] as JSONValue)
+    case .openAI: self.init(status, OpenAIError(message: message).body)
+    case .native: self.init(status, ErrorReply(InversionError(.invalidArgument, message)))
+    }
+  }
+
+  private init(native failure: any Error, of request: Request) {
     switch failure {
     case let error as InversionError:
       self.init(error.code.httpStatus, ErrorReply(error))
-      if error.code == .busy { headers[.retryAfter] = Self.retryAfter }
     case let error as BodyTooLarge:
       let message = "the body for '\(request.uri.path)' has more than \(error.limit) bytes"
       self.init(.contentTooLarge, ErrorReply(InversionError(.invalidArgument, message)))

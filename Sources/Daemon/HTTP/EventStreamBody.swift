@@ -17,7 +17,6 @@ extension Response {
 }
 
 extension GenerateEvent {
-  /// `event:` and `data:` lines and the empty line that ends them. JSON has no line breaks outside of strings.
   fileprivate var serverSentEvent: ByteBuffer {
     let data =
       switch self {
@@ -27,9 +26,17 @@ extension GenerateEvent {
       case .result(let reply): json(reply)
       case .error(let reply): json(reply)
       }
-    var buffer = ByteBuffer(string: "event: \(name)\ndata: ")
-    buffer.writeBytes(data)
-    buffer.writeString("\n\n")
-    return buffer
+    return event(name, data)
   }
+}
+
+/// `event:` and `data:` lines and the empty line that ends them.
+func serverSentEvent(_ name: String, _ data: some Encodable) -> ByteBuffer { event(name, json(data)) }
+
+/// - Parameter data: JSON, which has no line breaks outside of strings.
+private func event(_ name: String, _ data: Data) -> ByteBuffer {
+  var buffer = ByteBuffer(string: "event: \(name)\ndata: ")
+  buffer.writeBytes(data)
+  buffer.writeString("\n\n")
+  return buffer
 }

@@ -46,7 +46,7 @@ public actor GenerationService {
   ) throws(InversionError) -> Job {
     guard case .open = state else { throw InversionError(.busy, "the daemon is stopping; try again later") }
     jobCount += 1
-    let job = Job(id: "\(jobCount)", order: order, embeddings: embeddings) { [weak self] job in
+    let job = Job(id: "\(jobCount)", owner: owner, order: order, embeddings: embeddings) { [weak self] job in
       Task { [weak self] in await self?.dropIfWaiting(job) }
     }
     guard queue.append(job, owner: owner) else {
@@ -65,6 +65,11 @@ public actor GenerationService {
       throw InversionError(.notFound, "'\(id)': no such job waits or runs")
     }
     job.cancel()
+  }
+
+  /// Ends the denoising of the running job, if it is this user's; its pictures are answered as they are by then.
+  public func interrupt(owner: UInt32) {
+    if let running, running.owner == owner { running.interrupt() }
   }
 
   public func cancelAll() {
@@ -101,7 +106,7 @@ public actor GenerationService {
   public var load: (waiting: Int, current: StatusReply.CurrentJob?) {
     (
       queue.count,
-      running.map { StatusReply.CurrentJob(job: $0.id, step: $0.step, steps: $0.order.request.steps) }
+      running.map { StatusReply.CurrentJob(job: $0.id, step: $0.step, steps: $0.steps) }
     )
   }
 

@@ -64,7 +64,7 @@ package struct Infotext {
 
 extension SamplerName {
   /// A1111's name of it.
-  fileprivate var displayName: String {
+  var displayName: String {
     switch self {
     case .ddim: "DDIM"
     case .euler: "Euler"

@@ -9,24 +9,30 @@ import Wire
 /// the store meanwhile changes its pictures.
 public final class Job: Sendable {
   public let id: String
+  /// The user whose job it is.
+  let owner: UInt32
   let order: Order
   let embeddings: EmbeddingTable
   /// What happens to it, in order; the last one is `result` or `error`. For one reader.
   public let events: AsyncStream<GenerateEvent>
   private let continuation: AsyncStream<GenerateEvent>.Continuation
   private let cancelled = Atomic(false)
+  private let interrupted = Atomic(false)
   private let stepsDone = Atomic(0)
+  private let stepsPlanned: Atomic<Int>
   private let submitted = ContinuousClock.now
   private let onCancel: @Sendable (Job) -> Void
 
   /// - Parameter onCancel: called by the first `cancel`, on its thread.
   init(
-    id: String, order: Order, embeddings: EmbeddingTable, onCancel: @escaping @Sendable (Job) -> Void
+    id: String, owner: UInt32, order: Order, embeddings: EmbeddingTable, onCancel: @escaping @Sendable (Job) -> Void
   ) {
     self.id = id
+    self.owner = owner
     self.order = order
     self.embeddings = embeddings
     self.onCancel = onCancel
+    stepsPlanned = Atomic(order.request.steps)
     // A job has at most some thousand small events and one result: nothing needs to be dropped.
     (events, continuation) = AsyncStream.makeStream()
   }
@@ -36,10 +42,16 @@ public final class Job: Sendable {
     if !cancelled.exchange(true, ordering: .sequentiallyConsistent) { onCancel(self) }
   }
 
+  /// Ends the denoising after the step in progress; the pictures are what they are by then.
+  func interrupt() { interrupted.store(true, ordering: .relaxed) }
+
   var isCancelled: Bool { cancelled.load(ordering: .sequentiallyConsistent) }
 
   /// Denoising steps taken so far.
   var step: Int { stepsDone.load(ordering: .relaxed) }
+
+  /// Denoising steps in all: fewer than asked for where a picture is the start.
+  var steps: Int { stepsPlanned.load(ordering: .relaxed) }
 
   func send(_ event: GenerateEvent) { continuation.yield(event) }
 
@@ -63,13 +75,15 @@ public final class Job: Sendable {
     let request = order.request
     let pictures: any PicturesInTheMaking = try maker.begin(request, embeddings: embeddings)
     let use = EmbeddingUse(used: pictures.used, unused: pictures.unused)
-    send(.started(StartedEvent(job: id, steps: request.steps, seed: request.seed, embeddings: use)))
+    let steps = pictures.steps
+    stepsPlanned.store(steps, ordering: .relaxed)
+    send(.started(StartedEvent(job: id, steps: steps, seed: request.seed, embeddings: use)))
     let prepare = watch.lap()
     try throwIfCancelled()
-    while let step = pictures.next() {
+    while !interrupted.load(ordering: .relaxed), let step = pictures.next() {
       stepsDone.store(step, ordering: .relaxed)
       onStep()
-      send(.progress(ProgressEvent(job: id, step: step, steps: request.steps, elapsedMilliseconds: watch.elapsed)))
+      send(.progress(ProgressEvent(job: id, step: step, steps: steps, elapsedMilliseconds: watch.elapsed)))
       try throwIfCancelled()
     }
     let denoise = watch.lap()

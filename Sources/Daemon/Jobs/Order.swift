@@ -22,8 +22,9 @@ public struct Order: Sendable, Equatable {
   }
 
   /// Fills the defaults in and checks every field.
-  /// - Throws: `.invalidArgument` naming the field.
-  public init(_ wire: GenerateRequest) throws(InversionError) {
+  /// - Parameter start: what takes the place of the request's own starting picture.
+  /// - Throws: `.invalidArgument` naming the field; `.badPicture`.
+  public init(_ wire: GenerateRequest, start: StartingPicture? = nil) throws(InversionError) {
     var request = GenerationRequest(prompt: try Self.text(wire.prompt, "prompt"))
     request.negativePrompt = try Self.text(wire.negativePrompt ?? "", "negative_prompt")
     if let steps = wire.steps { request.steps = try Self.within(Limit.steps, steps, "steps") }
@@ -38,6 +39,7 @@ public struct Order: Sendable, Equatable {
     if let count = wire.count { request.count = try Self.within(Limit.count, count, "count") }
     if let skip = wire.clipSkip { request.clipSkip = try Self.within(Limit.clipSkip, skip, "clip_skip") }
     request.strict = wire.strict ?? false
+    request.start = if let start { start } else { try StartingPicture(wire) }
     guard request.seed <= UInt64.max - UInt64(request.count) else {
       throw InversionError(.invalidArgument, "'seed': \(request.seed) leaves no room for \(request.count) pictures")
     }

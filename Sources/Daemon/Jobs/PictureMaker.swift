@@ -21,6 +21,8 @@ public protocol PictureMaker: Sendable {
 public protocol PicturesInTheMaking: AnyObject {
   var used: [UsedEmbedding] { get }
   var unused: [UnusedEmbedding] { get }
+  /// How many steps `next()` takes in all.
+  var steps: Int { get }
 
   /// Takes one step and says which one it was (1-based), or nil after the last.
   func next() -> Int?

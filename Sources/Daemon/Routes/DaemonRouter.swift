@@ -3,7 +3,8 @@ import Errors
 import Hummingbird
 import Wire
 
-/// What the routes work on. Further families of routes (AUTOMATIC1111, OpenAI) are more routes over the same services.
+/// What the routes work on. The families of routes (our own, AUTOMATIC1111's,
+/// OpenAI's) all work on the same.
 struct Services: Sendable {
   let generation: GenerationService
   let store: EmbeddingStore
@@ -22,7 +23,9 @@ struct Route: Sendable {
 func makeRouter(_ services: Services) -> some HTTPResponder<DaemonContext> {
   let router = Router(context: DaemonContext.self)
   router.addMiddleware { ErrorMiddleware() }
-  let routes = generateRoutes(services) + embeddingRoutes(services) + statusRoutes(services)
+  let routes =
+    generateRoutes(services) + embeddingRoutes(services) + statusRoutes(services) + a1111Routes(services)
+    + openAIRoutes(services)
   for route in routes {
     router.on(RouterPath(route.path), method: route.method, use: route.handle)
   }
@@ -32,7 +35,7 @@ func makeRouter(_ services: Services) -> some HTTPResponder<DaemonContext> {
     where !routes.contains(where: { $0.method == method }) {
       router.on(RouterPath(path), method: method) { request, _ -> Response in
         let message = "'\(request.uri.path)': \(request.method.rawValue) is not possible; use \(allowed)"
-        var response = Response(.methodNotAllowed, ErrorReply(InversionError(.invalidArgument, message)))
+        var response = Response(.methodNotAllowed, message: message, of: request)
         response.headers[.allow] = allowed
         return response
       }

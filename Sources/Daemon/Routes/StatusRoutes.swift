@@ -1,3 +1,4 @@
+import Errors
 import Glibc
 import Hummingbird
 import Wire
@@ -6,6 +7,13 @@ func statusRoutes(_ services: Services) -> [Route] {
   [
     Route(method: .get, path: "/v1/models") { _, _ in
       Response(.ok, ModelsReply(models: [ModelReply(services.generation.maker)]))
+    },
+    Route(method: .get, path: "/v1/models/:name") { _, context in
+      let name = try context.pathParameter("name")
+      guard name == services.generation.maker.modelName else {
+        throw InversionError(.notFound, "'\(name)': no such model; GET /v1/models lists all")
+      }
+      return Response(.ok, ModelsReply.Entry(id: name))
     },
     Route(method: .get, path: "/v1/status") { _, _ in
       Response(.ok, await status(services))
@@ -33,7 +41,7 @@ private func status(_ services: Services) async -> StatusReply {
 }
 
 /// Resident memory of this process; 0 where /proc is not there.
-private func residentBytes() -> Int {
+func residentBytes() -> Int {
   guard let file = fopen("/proc/self/statm", "re") else { return 0 }
   defer { fclose(file) }
   var line = [CChar](repeating: 0, count: 128)

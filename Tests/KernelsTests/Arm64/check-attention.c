@@ -38,8 +38,9 @@ int main(void) {
           static float reference[TOKENS * WIDTH], output[TOKENS * WIDTH];
           run(inv_attention_at(count - 1), tokens[t], widths[w], causal, reference);
           run(inv_attention_at(i), tokens[t], widths[w], causal, output);
+          const float most = inv_attention_at(i)->precision == INV_ATTENTION_BF16 ? 0.03f : 1e-5f;
           for (size_t j = 0; j < tokens[t] * WIDTH; j++)
-            if (!(fabsf(output[j] - reference[j]) <= 1e-5f)) {
+            if (!(fabsf(output[j] - reference[j]) <= most)) {
               printf("%s, %zu tokens x %zu, causal %d, element %zu: %g instead of %g\n", inv_attention_at(i)->name,
                      tokens[t], widths[w], causal, j, output[j], reference[j]);
               failures++;

@@ -1,0 +1,100 @@
+import CCeilings
+import Kernels
+import Ops
+import Tensors
+
+/// Times of one shape on all threads, through the ops that a network calls.
+struct Measurements {
+  let runs: Int
+  private let pool = BufferPool()
+
+  init(runs: Int) { self.runs = runs }
+
+  /// The median of several runs after one, in milliseconds.
+  func milliseconds(_ body: () -> Void) -> Double {
+    body()
+    let clock = ContinuousClock()
+    let times = (0..<runs).map { _ in clock.measure(body) }.sorted()
+    let median = times[runs / 2].components
+    return Double(median.seconds) * 1e3 + Double(median.attoseconds) / 1e15
+  }
+
+  /// Operations a second that all threads together reach in registers; nil where the processor lacks the instructions.
+  static func ceiling(_ loop: @escaping @Sendable (Int) -> Double) -> Double? {
+    let rounds = 1_000_000
+    guard loop(1) > 0 else { return nil }
+    let clock = ContinuousClock()
+    // The best of several: other work can only slow it down.
+    let rates = (0..<9).map { _ -> Double in
+      let operations = loop(rounds) * Double(Parallel.threads)
+      let time = clock.measure { Parallel.forEach(Parallel.threads) { _ in _ = loop(rounds) } }.components
+      return operations / (Double(time.seconds) + Double(time.attoseconds) / 1e18)
+    }
+    return rates.max()
+  }
+
+  /// A product with int8 weights, or with weights in f16 where a plan keeps those. Quantising the rows of x is not part
+  /// of it: the layers of a network share that.
+  func product(m: Int, n: Int, k: Int, taps: Int, stride: Int, half: Bool) -> Double {
+    let tape = Tape(recording: false, pool: pool)
+    let weight = random([n, taps * k])
+    let kernel = taps == 1 ? 1 : 3
+    let shaped = taps == 1 ? weight : weight.reshaped([n, kernel, kernel, k])
+    let narrow = half ? LayerWeight.half(narrowed(shaped)) : .int8(PackedWeight(shaped, pool: pool))
+    if taps == 1 {
+      let x = tape.constant([1, m, k], values(m * k))
+      return milliseconds { _ = tape.linear(x, Linear(weight: narrow, bias: nil)).pointer }
+    }
+    // A guided step has two square pictures.
+    let side = Int(Double(m / 2).squareRoot()) * stride
+    let x = tape.constant([2, side, side, k], values(2 * side * side * k))
+    let layer = Conv2d(weight: narrow, bias: nil, stride: stride, padding: (1, 1))
+    return milliseconds { _ = tape.conv2d(x, layer).pointer }
+  }
+
+  /// The same product in f32 by OpenBLAS, a convolution as if its patches were there.
+  func sgemm(m: Int, n: Int, depth: Int) -> Double {
+    let (x, w) = (random([m, depth]), random([n, depth]))
+    let y = pool.allocate(byteCount: m * n * 4)
+    let pieces = m >= 64 ? min(m / 32, 8 * Parallel.threads) : 1
+    return milliseconds {
+      Parallel.forEach(pieces) { piece in
+        let rows = m * piece / pieces..<m * (piece + 1) / pieces
+        matrixProduct(
+          .f32, m: rows.count, n: n, k: depth, Matrix(x.pointer + rows.lowerBound * depth * 4, stride: depth),
+          Matrix(w.pointer, stride: depth, transposed: true), into: y.pointer + rows.lowerBound * n * 4, stride: n)
+      }
+    }
+  }
+
+  func attention(_ shape: AttentionShape, _ precision: AttentionPrecision) -> Double {
+    let channels = shape.heads * shape.width
+    let q = random([shape.batch * shape.queries, channels])
+    let (k, v) = (random([shape.batch * shape.keys, channels]), random([shape.batch * shape.keys, channels]))
+    let y = pool.allocate(byteCount: q.count * 4)
+    return milliseconds {
+      flashAttention(
+        q: HeadRows(q.pointer, stride: channels), k: HeadRows(k.pointer, stride: channels),
+        v: HeadRows(v.pointer, stride: channels), shape, precision, into: y.pointer, stride: channels, pool: pool)
+    }
+  }
+
+  /// Numbers in -1...1 without a short period.
+  private func values(_ count: Int) -> [Float] {
+    (0..<count).map { Float(($0 &* 2_654_435_761) & 0xFFFF) / 32768 - 1 }
+  }
+
+  private func random(_ shape: [Int]) -> Weight {
+    let count = shape.reduce(1, *)
+    let buffer = pool.allocate(byteCount: count * 4)
+    buffer.pointer.copyMemory(from: values(count), byteCount: count * 4)
+    return Weight(pointer: buffer.pointer, dtype: .f32, shape: shape, owner: buffer)
+  }
+
+  private func narrowed(_ weight: Weight) -> Weight {
+    let buffer = pool.allocate(byteCount: weight.count * 2)
+    let isDone = convert(count: weight.count, from: weight.pointer, as: .f32, to: buffer.pointer, as: .f16)
+    precondition(isDone, "f32 converts to f16")
+    return Weight(pointer: buffer.pointer, dtype: .f16, shape: weight.shape, owner: buffer)
+  }
+}
