@@ -1,6 +1,7 @@
 """A memory cgroup for one process, in the first or the second version of the kernel's interface."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import time
@@ -121,12 +122,19 @@ def delegate(folder: pathlib.Path) -> None:
         raise NoRights(f"'{folder}': {error.strerror}; {REMEDY}") from error
 
 
+@functools.cache
+def parent() -> tuple[type[Group], pathlib.Path]:
+    """Where the cgroups are made; asked once, because delegating moves this process."""
+    version, folder = own_folder()
+    if version is Version2:
+        delegate(folder)
+    return version, folder
+
+
 @contextlib.contextmanager
 def group(limit_mb: int | None):
     """A cgroup for one command, removed at the end."""
-    version, folder = group.place = getattr(group, "place", None) or own_folder()
-    if version is Version2:
-        delegate(folder)
+    version, folder = parent()
     made = version(folder / f"bench-{os.getpid()}", limit_mb)
     try:
         yield made

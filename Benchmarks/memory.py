@@ -4,11 +4,12 @@
     memory.py [--limit MB|none]... [--smallest LOW:HIGH] [--cache cold|warm] [--data PATH]... [--what TEXT] [--save]
               -- COMMAND...
 
-The command runs once for each limit in a memory cgroup without swap; `{limit}` in it becomes the limit in MB (10^6
-bytes), or the machine's memory where there is none. `--smallest` halves its way to the smallest limit that completes.
-Pages of a file belong to whoever read them first: with `--cache cold` what `--data` names is dropped from the page cache
-before, so that the command's own reading counts; with `warm` it is read before, outside the limit, as for a file that
-another process keeps in use. `--save` puts the rows into results/memory.json.
+The command runs once for each limit in a memory cgroup without swap; `{limit}` in it becomes the limit in MB
+(10^6 bytes), or the machine's memory where there is none. `--smallest` halves its way to the smallest limit that
+completes.
+Pages of a file belong to whoever read them first: with `--cache cold` what `--data` names is dropped from the page
+cache before, so that the command's own reading counts; with `warm` it is read before, outside the limit, as for a file
+that another process keeps in use. `--save` puts the rows into results/memory.json.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def files(paths: list[pathlib.Path]) -> list[pathlib.Path]:
 
 def resident_share(descriptor: int, size: int) -> float:
     """How much of a file is in the page cache."""
-    with mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE) as view:
+    with mmap.mmap(descriptor, size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as view:
         pages = (size + mmap.PAGESIZE - 1) // mmap.PAGESIZE
         vector = (ctypes.c_ubyte * pages)()
         start = ctypes.byref(ctypes.c_char.from_buffer(view))
@@ -63,7 +64,7 @@ def drop(path: pathlib.Path) -> None:
     size = path.stat().st_size
     if size == 0:
         return
-    descriptor = os.open(path, os.O_RDWR)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

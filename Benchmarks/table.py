@@ -15,7 +15,7 @@ import sys
 import tables
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
-MARKED = re.compile(r"<!-- measured (?P<name>[\w-]+): begin -->\n(?P<body>.*?)<!-- measured (?P=name): end -->", re.DOTALL)
+MARKED = re.compile(r"<!-- measured (?P<name>[\w-]+): begin -->\n.*?<!-- measured (?P=name): end -->", re.DOTALL)
 
 
 def body(name: str) -> str:

@@ -50,7 +50,8 @@ def pictures(rows: list[dict]) -> list[str]:
         "|---|---|---|---|---|---|---|"]
     lines += [
         f"| {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)} | {number(row, 'text_s')}"
-        f" | {number(row, 'vae_s')} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |" for row in found]
+        f" | {number(row, 'vae_s')} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |"
+        for row in found]
     return [*lines, "", *conditions(found)]
 
 

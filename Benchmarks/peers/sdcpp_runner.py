@@ -40,7 +40,6 @@ def main() -> None:
     model = StableDiffusion(
         model_path=str(flags.single_file), wtype=flags.type, n_threads=flags.threads, diffusion_flash_attn=flags.flash,
         vae_decode_only=True, verbose=False)
-    log = Log()  # the constructor put its own in place
     steps, moments = flags.runs + 1, []
 
     def progress(step: int, total: int, _average: float) -> None:

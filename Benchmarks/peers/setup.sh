@@ -50,13 +50,19 @@ openvino() {
   "$cache/python/bin/python" "$here/openvino_models.py" "$cache/sd15" "$cache/openvino"
 }
 
-parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(python sdcpp model openvino)
-for part in "${parts[@]}"; do
+parts=(python sdcpp model openvino)
+if [ $# -eq 0 ]; then
+  # A process for each, because one that fails only costs its own engine.
+  for part in "${parts[@]}"; do
+    "$here/setup.sh" "$part" || echo "peers: the part '$part' failed; what needs it is left out" >&2
+  done
+  exit 0
+fi
+for part in "$@"; do
   case $part in
     python | sdcpp | model | openvino) "$part" ;;
     *)
-      echo "peers: '$part' is none of python, sdcpp, model, openvino" >&2
+      echo "peers: '$part' is none of ${parts[*]}" >&2
       exit 64
       ;;
   esac
