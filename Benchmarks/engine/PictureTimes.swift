@@ -9,6 +9,8 @@ struct PictureTimes {
   let path: String
   var size = 512
   var runs = 3
+  /// Times a training step instead: false keeps all saved values, true recomputes.
+  var trains: Bool?
   var budget = MemoryBudget.unlimited
   /// Prints how long each named part of the U-Net takes.
   var profiles = false
@@ -21,6 +23,7 @@ struct PictureTimes {
       if flag == "--memory-budget", let value = Int(value) { budget = MemoryBudget(bytes: value << 20) }
       if flag == "--threads", let value = Int(value) { Parallel.threads = value }
     }
+    if arguments.contains("--train") { trains = arguments.contains("--recompute") }
     profiles = arguments.contains("--profile")
   }
 
@@ -30,6 +33,16 @@ struct PictureTimes {
     let pool = tape.pool
     let side = size / model.autoencoder.downsampling
     let channels = model.unet.config.inChannels
+    if let recomputes = trains {
+      let training = TrainingTimes(model: model, size: size, recomputes: recomputes)
+      let step = try seconds { try training.step(pool: pool) }
+      print(
+        """
+        {"engine": "inversion", "threads": \(Parallel.threads), "size": \(size), "train_step_s": \(step), \
+        "recomputes": \(recomputes), "peak_mb": \(peakMegabytes), "activations_mb": \(pool.usage.peak / 1_000_000)}
+        """)
+      return
+    }
     let prompt = try model.framed([1, 2, 3])
     let states = model.textEncoder([prompt, prompt], on: tape)
     _ = states.pointer
@@ -55,14 +68,14 @@ struct PictureTimes {
   }
 
   /// The median of several runs after one.
-  private func seconds(_ body: () -> Void) -> Double {
-    body()
-    let times = (0..<runs).map { _ in measured(body) }.sorted()
+  private func seconds(_ body: () throws -> Void) rethrows -> Double {
+    try body()
+    let times = try (0..<runs).map { _ in try measured(body) }.sorted()
     return times[runs / 2]
   }
 
-  private func measured(_ body: () -> Void) -> Double {
-    let time = ContinuousClock().measure(body).components
+  private func measured(_ body: () throws -> Void) rethrows -> Double {
+    let time = try ContinuousClock().measure(body).components
     return Double(time.seconds) + (Double(time.attoseconds) / 1e15).rounded() / 1e3
   }
 

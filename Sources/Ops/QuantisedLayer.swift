@@ -75,15 +75,53 @@ extension Tape {
     weightStream.use(weights, body)
   }
 
-  /// x through an int8 layer, deferred.
+  /// x through an int8 layer; deferred where no gradient goes back.
   func quantisedProduct(
     _ x: Activation, _ weight: PackedWeight, _ bias: Weight?, _ window: Window, shape: [Int]
   ) -> Activation {
-    precondition(defers, "gradients need weights that are not quantised")
+    precondition(dtype == .f32, "int8 layers compute in f32")
+    guard defers(x) else {
+      let y = output(shape, of: x)
+      let parts = x.quantised(pool)
+      using([weight]) { weight.product(parts, window: window, PackedWeight.Epilogue(bias: bias), into: y.pointer) }
+      record(y, QuantisedProductRecord(x: x.slot, shape: x.shape, weight: weight, window: window))
+      return y
+    }
     let inner = x.deferred as? DoubledRows
     return Activation(
       shape: shape,
       deferred: ProductRows(
         tape: self, x: inner?.x ?? x, weight: weight, window: window, doubled: inner != nil, bias: bias))
+  }
+}
+
+/// The straight-through gradient of an int8 layer: quantisation counts as the identity.
+private struct QuantisedProductRecord: TapeRecord {
+  let x: Int?
+  let shape: [Int]
+  let weight: PackedWeight
+  let window: Window
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    let dx = tape.isStraightThrough ? straightThrough(dy, on: tape) : quantised(dy, on: tape)
+    tape.accumulate(dx, for: x)
+  }
+
+  private func straightThrough(_ dy: Activation, on tape: Tape) -> Activation {
+    let dense = weight.dequantised(tape.pool)
+    guard weight.kernel > 1 || window.stride > 1 else {
+      return tape.linearInputGradient(
+        dy, shape: shape, Linear(weight: dense.reshaped([weight.outputs, weight.inputs]), bias: nil))
+    }
+    return tape.conv2dInputGradient(
+      dy, shape: shape, Conv2d(weight: dense, bias: nil, stride: window.stride, padding: window.padding))
+  }
+
+  private func quantised(_ dy: Activation, on tape: Tape) -> Activation {
+    let dx = tape.allocate(shape)
+    tape.using([weight]) {
+      weight.inputGradient(dy.pointer, rows: dy.rows, window: window, into: dx.pointer, pool: tape.pool)
+    }
+    return dx
   }
 }

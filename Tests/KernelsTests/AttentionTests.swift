@@ -23,8 +23,8 @@ import Testing
     let causal: Bool
     /// Elements from row to row of q, k, v and the output.
     let strides: (q: Int, k: Int, v: Int, output: Int)
-    let q: [Float]
-    let k: [Float]
+    var q: [Float]
+    var k: [Float]
     let v: [Float]
     let scale: Float
 
@@ -132,6 +132,16 @@ import Testing
       let (values, _) = problem.run(kernel)
       #expect(values.allSatisfy { abs($0) <= 1.01 }, "\(String(cString: kernel.pointee.name))")
     }
+  }
+
+  /// Scores that rise from key to key: powers above 1, then a new unit, within a tile and across tiles.
+  @Test(arguments: [Float(0.03), 0.3, 3])
+  func risingScores(slope: Float) {
+    // So few keys that bf16 holds their numbers.
+    var problem = Problem(queries: 5, keys: 250, width: 3, scale: slope)
+    problem.q = problem.q.map { _ in 1 }
+    problem.k = problem.k.indices.map { Float($0 / problem.strides.k) }
+    expectClose(problem, f32: 1e-4, "slope \(slope)")
   }
 
   /// Equal scores give the mean of the values, whatever the tiles; very negative ones do so too.
