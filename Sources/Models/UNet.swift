@@ -49,6 +49,9 @@ public struct UNet2DConditionModel: Sendable {
     crossAttentionCount = builder.crossAttentions
   }
 
+  /// Whether it takes the guidance scale as an input, as latent consistency models do.
+  public var guidesItself: Bool { timeEmbedding.condProj != nil }
+
   /// Channels of the text encoder's hidden states that it attends to.
   public var contextWidth: Int { config.crossAttentionDim[0] }
 
@@ -56,12 +59,14 @@ public struct UNet2DConditionModel: Sendable {
   public var sizeMultiple: Int { 1 << (config.blockOutChannels.count - 1) }
 
   /// latents (B, H, W, in), one timestep a picture, context (B, tokens, C) -> prediction (B, H, W, out).
+  /// - Parameter guidanceScale: for networks that guide themselves; the others do not look at it.
   public func callAsFunction(
-    _ latents: Activation, timesteps: [Float], _ context: some CrossAttentionContext, on tape: Tape
+    _ latents: Activation, timesteps: [Float], guidanceScale: Float = 1, _ context: some CrossAttentionContext,
+    on tape: Tape
   ) -> Activation {
     precondition(timesteps.count == latents.batch)
     precondition(latents.shape[1] % sizeMultiple == 0 && latents.shape[2] % sizeMultiple == 0)
-    let timeVector = tape.silu(timeEmbedding(timesteps, on: tape))  // (B, T)
+    let timeVector = tape.silu(timeEmbedding(timesteps, guidanceScale: guidanceScale, on: tape))  // (B, T)
     var h = tape.conv2d(latents, convIn)
     tape.observe("conv_in", h)
     var states = [h]
@@ -76,33 +81,48 @@ public struct UNet2DConditionModel: Sendable {
 }
 
 /// Sinusoids of the timestep through two linear layers (Vaswani et al. 2017, as diffusers' Timesteps and
-/// TimestepEmbedding).
+/// TimestepEmbedding), and for latent consistency models those of the guidance scale beside them (Luo et al. 2023).
 struct TimestepEmbedding: Sendable {
   let linear1: Linear
   let linear2: Linear
+  let condProj: Linear?
   let config: UNetConfig
 
   init(_ scope: WeightScope, _ config: UNetConfig, channels: Int) throws {
     self.config = config
-    linear1 = try scope["linear_1"].linear(config.blockOutChannels[0], channels)
+    let inputs = config.blockOutChannels[0]
+    linear1 = try scope["linear_1"].linear(inputs, channels)
     linear2 = try scope["linear_2"].linear(channels, channels)
+    condProj = try config.timeCondProjDim.map { try scope["cond_proj"].linear($0, inputs, bias: false) }
   }
 
   /// (B) -> (B, T)
-  func callAsFunction(_ timesteps: [Float], on tape: Tape) -> Activation {
-    let sinusoids = tape.constant([timesteps.count, linear1.inputs], timesteps.flatMap(sinusoids))
-    let y = tape.linear(tape.silu(tape.linear(sinusoids, linear1)), linear2)
+  func callAsFunction(_ timesteps: [Float], guidanceScale: Float, on tape: Tape) -> Activation {
+    let count = timesteps.count
+    let half = Float(linear1.inputs / 2)
+    let waves = timesteps.flatMap {
+      sinusoids($0, linear1.inputs, spread: half - Float(config.freqShift), cosinesFirst: config.flipSinToCos)
+    }
+    var input = tape.constant([count, linear1.inputs], waves)
+    if let condProj {
+      // Thousandths, and no guidance is 0.
+      let waves = sinusoids(
+        (guidanceScale - 1) * 1000, condProj.inputs, spread: Float(condProj.inputs / 2) - 1, cosinesFirst: false)
+      let rows = tape.constant([count, condProj.inputs], Array(repeating: waves, count: count).flatMap { $0 })
+      input = tape.add(input, tape.linear(rows, condProj))
+    }
+    let y = tape.linear(tape.silu(tape.linear(input, linear1)), linear2)
     tape.observe("time_embedding", y)
     return y
   }
 
   /// In f32, as PyTorch has it: at t = 999 the rounding of the angles shows in the fourth digit.
-  private func sinusoids(_ timestep: Float) -> [Float] {
-    let half = linear1.inputs / 2
-    let slope = -logf(10_000) / (Float(half) - Float(config.freqShift))
-    let angles = (0..<half).map { timestep * expf(slope * Float($0)) }
+  /// - Parameter spread: of the frequencies from 1 to 1/10,000, in indices.
+  private func sinusoids(_ value: Float, _ count: Int, spread: Float, cosinesFirst: Bool) -> [Float] {
+    let slope = -logf(10_000) / spread
+    let angles = (0..<count / 2).map { value * expf(slope * Float($0)) }
     let (sines, cosines) = (angles.map { sinf($0) }, angles.map { cosf($0) })
-    let padding = [Float](repeating: 0, count: linear1.inputs % 2)
-    return (config.flipSinToCos ? cosines + sines : sines + cosines) + padding
+    let padding = [Float](repeating: 0, count: count % 2)
+    return (cosinesFirst ? cosines + sines : sines + cosines) + padding
   }
 }

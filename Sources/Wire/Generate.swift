@@ -9,11 +9,19 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   public var guidanceScale: Double?
   /// Picture `i` is drawn from `seed + i`; absent is random, and reported.
   public var seed: UInt64?
+  /// Of other noise to mix into the first; absent is random. Picture `i` is then drawn from `seed` and `subseed + i`.
+  public var subseed: UInt64?
+  /// How much of it, 0 to 1; absent or 0 is none.
+  public var subseedStrength: Double?
+  /// `philox` or `torch-cpu`.
+  public var rng: String?
   /// Pixels; absent is the model's own size.
   public var width: Int?
   public var height: Int?
-  /// `ddim`, `euler` or `dpmpp_2m`.
+  /// As `ddim`, 'Euler a' or 'DPM++ 2M Karras'.
   public var sampler: String?
+  /// `automatic`, `normal`, `karras` or `exponential`.
+  public var scheduler: String?
   /// Number of pictures.
   public var count: Int?
   /// 1 takes the text encoder's last layer, 2 the one before it.
@@ -42,7 +50,9 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
     case negativePrompt = "negative_prompt"
     case steps
     case guidanceScale = "guidance_scale"
-    case seed, width, height, sampler, count
+    case seed, subseed
+    case subseedStrength = "subseed_strength"
+    case rng, width, height, sampler, scheduler, count
     case clipSkip = "clip_skip"
     case initImage = "init_image"
     case strength, mask
@@ -59,9 +69,13 @@ extension GenerateRequest {
     steps = try fields.number(.steps)
     guidanceScale = try fields.number(.guidanceScale)
     seed = try fields.number(.seed)
+    subseed = try fields.number(.subseed)
+    subseedStrength = try fields.number(.subseedStrength)
+    rng = try fields.decodeIfPresent(String.self, forKey: .rng)
     width = try fields.number(.width)
     height = try fields.number(.height)
     sampler = try fields.decodeIfPresent(String.self, forKey: .sampler)
+    scheduler = try fields.decodeIfPresent(String.self, forKey: .scheduler)
     count = try fields.number(.count)
     clipSkip = try fields.number(.clipSkip)
     initImage = try fields.decodeIfPresent(PictureFile.self, forKey: .initImage)

@@ -36,8 +36,20 @@ struct Generate: AsyncParsableCommand {
   @Option(help: ArgumentHelp("By default the model's own.", valueName: "WxH"))
   var size: PictureSize?
 
-  @Option(help: "'ddim', 'euler' or 'dpmpp_2m'. By default ddim.")
+  @Option(help: "As 'ddim', 'Euler a' or 'DPM++ 2M Karras'; docs/sampling.md lists them. By default ddim.")
   var sampler: String?
+
+  @Option(help: "How it spreads the noise levels: 'normal', 'karras' or 'exponential'. By default the model's own.")
+  var scheduler: String?
+
+  @Option(help: "Where noise comes from: 'philox' or 'torch-cpu', as diffusers on a CPU. By default philox.")
+  var rng: String?
+
+  @Option(help: "Seed of other noise to mix in. By default random.")
+  var subseed: UInt64?
+
+  @Option(help: "How much of it, 0 to 1. By default 0.")
+  var subseedStrength: Double?
 
   @Option(help: ArgumentHelp("A picture to start from instead of noise alone.", valueName: "file"))
   var from: String?
@@ -105,6 +117,10 @@ struct Generate: AsyncParsableCommand {
     request.width = size?.width
     request.height = size?.height
     request.sampler = sampler
+    request.scheduler = scheduler
+    request.rng = rng
+    request.subseed = subseed
+    request.subseedStrength = subseedStrength
     request.count = count
     request.clipSkip = clipSkip
     request.initImage = try from.map(pictureFile)

@@ -26,7 +26,11 @@ import Wire
       $0.seed = .max - 4
       $0.width = 64
       $0.height = 128
-      $0.sampler = "dpmpp_2m"
+      $0.sampler = "DPM++ 2M"
+      $0.scheduler = "Karras"
+      $0.rng = "torch-cpu"
+      $0.subseed = 3
+      $0.subseedStrength = 0.25
       $0.count = 4
       $0.clipSkip = 2
       $0.strict = true
@@ -41,6 +45,9 @@ import Wire
     expected.width = 64
     expected.height = 128
     expected.sampler = .dpmpp2M
+    expected.scheduler = .karras
+    expected.rng = .torchCPU
+    expected.variation = Variation(seed: 3, strength: 0.25)
     expected.count = 4
     expected.clipSkip = 2
     expected.strict = true
@@ -58,7 +65,10 @@ import Wire
     ("guidance", "'guidance_scale': -1.0 is not between 0.0 and 100.0"),
     ("nan", "'guidance_scale': nan is not between 0.0 and 100.0"), ("width", "'width': 60 is not a multiple of 8"),
     ("height", "'height': 4096 is not between 8 and 2048"),
-    ("sampler", "'sampler': 'heun' is none of 'ddim', 'euler', 'dpmpp_2m'"),
+    ("scheduler", "'scheduler': 'ddim' has none but its own; leave 'karras' out"),
+    ("rng", "'rng': 'dice' is none of 'philox', 'torch-cpu'"),
+    ("subseed", "'subseed': 18446744073709551615 leaves no room for 1 pictures"),
+    ("strength", "'subseed_strength': 1.5 is not between 0.0 and 1.0"),
     ("count", "'count': 17 is not between 1 and 16"),
     ("clip", "'clip_skip': 0 is not between 1 and 12"), ("format", "'format': 'gif' is none of 'png', 'webp', 'jpeg'"),
     ("quality", "'quality': 0 is not between 1 and 100"),
@@ -74,7 +84,10 @@ import Wire
         case "nan": request.guidanceScale = .nan
         case "width": request.width = 60
         case "height": request.height = 4096
-        case "sampler": request.sampler = "heun"
+        case "scheduler": request.scheduler = "karras"
+        case "rng": request.rng = "dice"
+        case "subseed": (request.subseed, request.subseedStrength) = (.max, 0.5)
+        case "strength": request.subseedStrength = 1.5
         case "count": request.count = 17
         case "clip": request.clipSkip = 0
         case "format": request.format = "gif"
@@ -87,16 +100,23 @@ import Wire
     }
   }
 
+  @Test func unknownSamplerIsToldAllNames() {
+    let error = #expect(throws: InversionError.self) { try order { $0.sampler = "hein" } }
+    #expect(error?.message.hasPrefix("'sampler': unknown sampler 'hein'; choose one of 'ddim', ") == true)
+    for name in SamplerName.allCases { #expect(error?.message.contains("'\(name.rawValue)'") == true) }
+  }
+
   @Test func infotextIsA1111s() {
     var request = GenerationRequest(prompt: "a photo of <cat>")
     request.negativePrompt = "blurry"
     request.guidanceScale = 7
     request.clipSkip = 2
     request.sampler = .dpmpp2M
+    request.seed = 5
     let used = [
       UsedEmbedding(name: "<cat>", sha256: String(repeating: "0123456789abcdef", count: 4), generation: 1, vectors: 2)
     ]
-    let text = Infotext(request: request, seed: 5, width: 64, height: 32, model: "a, b", used: used).text
+    let text = Infotext(request: request, picture: 0, width: 64, height: 32, model: "a, b", used: used).text
     #expect(
       text == """
         a photo of <cat>
@@ -106,7 +126,12 @@ import Wire
         """)
     request.guidanceScale = 7.5
     request.negativePrompt = ""
-    let short = Infotext(request: request, seed: 5, width: 64, height: 32, model: "m", used: []).text
+    request.scheduler = .karras
+    request.rng = .torchCPU
+    request.variation = Variation(seed: 8, strength: 0.5)
+    let short = Infotext(request: request, picture: 0, width: 64, height: 32, model: "m", used: []).text
+    #expect(short.contains("Sampler: DPM++ 2M, Schedule type: Karras, CFG scale"))
+    #expect(short.contains("Variation seed: 8, Variation seed strength: 0.5, RNG: CPU, Clip skip: 2, Version"))
     #expect(short.contains("\nSteps: 20, ") && short.contains("CFG scale: 7.5, ") && !short.contains("TI hashes"))
   }
 }
