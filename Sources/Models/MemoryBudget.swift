@@ -1,8 +1,8 @@
 import Ops
 import Tensors
 
-/// How much memory making pictures, or training, may take. What does not fit goes to the disk: weights are read as their
-/// layers compute, and large activations may be written to a temporary file.
+/// How much memory making pictures, or training, may take. What does not fit goes to the disk: weights are read as
+/// their layers compute, and large activations may be written to a temporary file.
 public struct MemoryBudget: Sendable, Equatable {
   /// nil: as much as is fastest.
   public let bytes: Int?
