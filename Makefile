@@ -50,7 +50,7 @@ bench-peers: packages ## Time other engines on the same weights (TASK=training S
 	  $(addprefix --threads ,$(THREADS)) $(if $(ONLY),--only '$(ONLY)')
 
 # A guided step and a decoded picture; COMMAND replaces it, DATA names the files that it reads.
-MODEL ?= $(or $(INVERSION_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/inversion-peers)/sd15
+MODEL ?= $(or $(INVERSION_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/inversion-peers)/models/sd15
 DATA ?= $(MODEL)
 COMMAND ?= .build/release/EngineBenchmark $(MODEL) --size 512 --runs 1 --memory-budget {limit} --json
 

@@ -65,7 +65,8 @@ class Ours:
     def command(self, flags: argparse.Namespace) -> list[str]:
         program = TOP / ".build" / "release" / "EngineBenchmark"
         program = existing(program, "run 'Tools/swift.sh swift build -c release --product EngineBenchmark'")
-        return [program, folder(flags), *self.options, *sizes(flags), "--json"]
+        model = existing(flags.model, "name a model") if flags.model else set_up("models/sd15")
+        return [program, model, *self.options, *sizes(flags), "--json"]
 
 
 ENGINES = [
