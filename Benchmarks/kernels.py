@@ -92,6 +92,9 @@ def summary(machine: dict, rows: list[dict]) -> list[str]:
 
 
 def measure(program: pathlib.Path, shapes: pathlib.Path = SHAPES, runs: int = 5) -> dict:
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"kernels: other work runs here (load {load:.1f}), so the figures are too low", file=sys.stderr)
     machine, rows = ours(program, shapes, runs)
     products = [row for row in rows if CEILINGS[row["kind"]] == "int8_ceiling"]
     for row, milliseconds in zip(products, onednn(shapes, runs, machine["threads"])):
@@ -99,6 +102,8 @@ def measure(program: pathlib.Path, shapes: pathlib.Path = SHAPES, runs: int = 5)
     print(table(machine, rows))
     for line in summary(machine, rows):
         print(line)
+    for row in rows:
+        row["shape"] = " ".join(map(str, row["shape"]))  # as in the file of shapes
     return {"ceilings": machine, "rows": rows}
 
 
