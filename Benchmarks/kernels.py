@@ -84,8 +84,8 @@ def summary(machine: dict, rows: list[dict]) -> list[str]:
             seconds = sum(row[field] * row["shape"][5] for row in products) / 1e3
             share = f", {100 * operations / seconds / 1e9 / ceiling:.0f} % of the ceiling" if ceiling else ""
             lines.append(f"int8 products of a step, {name}: {seconds:.2f} s{share}")
-    if ceiling:
-        ratios = [100 * rate(row, "ms") / ceiling for row in products if row["operations"] >= LARGE]
+    ratios = [100 * rate(row, "ms") / ceiling for row in products if row["operations"] >= LARGE] if ceiling else []
+    if ratios:
         lines.append(f"large int8 products (10^9 operations and more): {min(ratios):.0f} to {max(ratios):.0f} % of the "
                      f"ceiling, {sum(ratio >= 70 for ratio in ratios)} of {len(ratios)} at 70 % or more")
     return lines
