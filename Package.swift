@@ -85,7 +85,8 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Files", "Images", "Import", "Kernels", "Models", "Training", "Wire",
+        "Client", "Embeddings", "Errors", "Files", "Generation", "Images", "Import", "Kernels", "Models", "Training",
+        "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
