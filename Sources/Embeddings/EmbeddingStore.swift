@@ -29,7 +29,7 @@ public final class EmbeddingStore: Sendable {
     try self.init(folder: folder, vocabulary: vocabulary, cache: cache, tick: FileStamp.longestTick)
   }
 
-  /// - Parameter tick: of the file system's times, in nanoseconds; files younger than it are read again by the next run.
+  /// - Parameter tick: of the file system's times, in nanoseconds; files younger than it are read again next time.
   package init(
     folder: String, vocabulary: EmbeddingVocabulary, cache: String?, tick: Int64
   ) throws(InversionError) {
@@ -145,7 +145,8 @@ public final class EmbeddingStore: Sendable {
   }
 
   /// Changes the state and exchanges the table when that changed anything.
-  @discardableResult private func update(_ body: (inout FolderState) -> Void) -> (table: EmbeddingTable, changed: Bool) {
+  @discardableResult private func update(_ body: (inout FolderState) -> Void) -> (table: EmbeddingTable, changed: Bool)
+  {
     state.withLock { state in
       body(&state)
       state.saveIfLarge()

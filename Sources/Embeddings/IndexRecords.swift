@@ -110,7 +110,8 @@ struct IndexReader {
     let notes = try list { try $0.text() }
     return LearnedEmbedding(
       name: name, otherName: other, storage: .packed(packs[place], start: start, count: count), width: width,
-      layers: layers, meanNorm: meanNorm, sha256: sha256, metadata: Dictionary(metadata, uniquingKeysWith: { first, _ in first }),
+      layers: layers, meanNorm: meanNorm, sha256: sha256,
+      metadata: Dictionary(metadata, uniquingKeysWith: { first, _ in first }),
       origin: container.flatMap { container in layout.map { EmbeddingOrigin(container, $0) } }, notes: notes,
       generation: 0)
   }

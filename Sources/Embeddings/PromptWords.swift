@@ -1,5 +1,5 @@
-/// Every way to write the names of a table's embeddings, made once a table and found by hashing: a request should not pay
-/// for ten thousand names that it does not call.
+/// Every way to write the names of a table's embeddings, made once a table and found by hashing: a request should not
+/// pay for ten thousand names that it does not call.
 final class PromptWords: Sendable {
   /// The embedding that a text calls.
   struct Match {

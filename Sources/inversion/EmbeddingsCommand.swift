@@ -18,6 +18,7 @@ extension EmbeddingReply {
       ["name", name], ["aliases", aliases.isEmpty ? "-" : aliases.joined(separator: ", ")], ["file", file],
       ["kind", kind], ["vectors", "\(vectors) of \(width), mean norm \(rounded(norm))"],
       ["sha256", sha256], ["generation", "\(generation)"],
-    ] + notes.map { ["note", $0] } + metadata.sorted { $0.key < $1.key }.map { ["metadata", "\($0.key) = \($0.value)"] }
+    ] + notes.map { ["note", $0] }
+      + metadata.sorted { $0.key < $1.key }.map { ["metadata", "\($0.key) = \($0.value)"] }
   }
 }

@@ -8,8 +8,8 @@ struct EmbeddingsConvert: ParsableCommand {
     commandName: "convert",
     abstract: "Write an embedding as another kind of file; the vectors stay the same bit for bit.",
     discussion: """
-      diffusers: safetensors, the word as the key. a1111: a torch file. card: a PNG with the vectors in its text and in \
-      its pixels. kohya: safetensors with 'emb_params', called by its file's name.
+      diffusers: safetensors, the word as the key. a1111: a torch file. card: a PNG with the vectors in its text and \
+      in its pixels. kohya: safetensors with 'emb_params', called by its file's name.
       """)
 
   @Argument(help: ArgumentHelp("An embedding file of any kind.", valueName: "file"))

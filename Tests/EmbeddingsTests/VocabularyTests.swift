@@ -50,9 +50,10 @@ import Testing
     try write([0.3, 0.4], name: "my-cat", file: "my-cat")
     let table = try table(vocabulary)
     #expect(
-      table["<cat>"]?.notes == ["cat", "dog"].map {
-        "'\($0)' is a word of the model's vocabulary; in prompts it now means this embedding"
-      })
+      table["<cat>"]?.notes
+        == ["cat", "dog"].map {
+          "'\($0)' is a word of the model's vocabulary; in prompts it now means this embedding"
+        })
     #expect(table["my-cat"]?.notes == [])
     #expect(table["dog"]?.name == "<cat>", "reachable by the file's name and by the word")
   }
