@@ -87,8 +87,8 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Files", "Images", "Import", "Kernels", "Measurement", "Models", "Training",
-        "Wire",
+        "Client", "Embeddings", "Errors", "Files", "Generation", "Images", "Import", "Kernels", "Measurement", "Models",
+        "Training", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
