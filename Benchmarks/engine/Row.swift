@@ -14,7 +14,8 @@ struct Row {
 
   init(arguments: [String]) {
     path = arguments[1]
-    for (flag, value) in zip(arguments, arguments.dropFirst()).compactMap({ pair in Int(pair.1).map { (pair.0, $0) } }) {
+    for (flag, text) in zip(arguments, arguments.dropFirst()) {
+      guard let value = Int(text) else { continue }
       switch flag {
       case "--size": size = value
       case "--runs": runs = value
