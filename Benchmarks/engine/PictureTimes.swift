@@ -2,15 +2,14 @@ import Glibc
 import Kernels
 import Models
 import Ops
-import Tensors
 
 /// Times the parts of one guided picture in the model's int8 plan.
 struct PictureTimes {
   let path: String
   var size = 512
   var runs = 3
-  /// Times a training step instead: false keeps all saved values, true recomputes.
-  var trains: Bool?
+  /// Times a training step instead.
+  var trains = false
   var budget = MemoryBudget.unlimited
   /// Prints how long each named part of the U-Net takes.
   var profiles = false
@@ -23,23 +22,23 @@ struct PictureTimes {
       if flag == "--memory-budget", let value = Int(value) { budget = MemoryBudget(bytes: value << 20) }
       if flag == "--threads", let value = Int(value) { Parallel.threads = value }
     }
-    if arguments.contains("--train") { trains = arguments.contains("--recompute") }
+    trains = arguments.contains("--train")
     profiles = arguments.contains("--profile")
   }
 
   func run() throws {
     let model = try DiffusionModel(path: path, parts: .decoder, plan: .int8)
-    let tape = budget.makeTape()
-    let pool = tape.pool
+    let memory = WorkingMemory(budget)
+    let (tape, pool) = (memory.makeTape(), memory.pool)
     let side = size / model.autoencoder.downsampling
     let channels = model.unet.config.inChannels
-    if let recomputes = trains {
-      let training = TrainingTimes(model: model, size: size, recomputes: recomputes)
-      let step = try seconds { try training.step(pool: pool) }
+    if trains {
+      let training = TrainingTimes(model: model, size: size)
+      let step = try seconds { try training.step(memory) }
       print(
         """
         {"engine": "inversion", "threads": \(Parallel.threads), "size": \(size), "train_step_s": \(step), \
-        "recomputes": \(recomputes), "peak_mb": \(peakMegabytes), "activations_mb": \(pool.usage.peak / 1_000_000)}
+        "peak_mb": \(peakMegabytes), "activations_mb": \(pool.usage.peak / 1_000_000)}
         """)
       return
     }

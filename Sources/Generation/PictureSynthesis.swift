@@ -37,7 +37,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   ) throws {
     self.request = request
     self.budget = budget
-    tape = budget.makeTape()
+    tape = WorkingMemory(budget).makeTape()
     self.model = model
     self.size = size
     used = encoding.used
