@@ -115,6 +115,7 @@ import Testing
   @Test(arguments: [3, 7, 64, 80, 160, 512])
   func widths(width: Int) {
     expectClose(Problem(queries: 67, keys: 77, width: width), "67 x 77 x \(width)")
+    expectClose(Problem(queries: 17, keys: 200, width: width), "17 x 200 x \(width)")
   }
 
   @Test(arguments: [1, 2, 15, 16, 17, 64, 65, 77, 130])

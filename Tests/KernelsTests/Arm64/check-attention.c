@@ -5,7 +5,7 @@
 
 #include "flash_attention.h"
 
-enum { TOKENS = 77, WIDTH = 80 };
+enum { TOKENS = 150, WIDTH = 80 };
 
 static float q[TOKENS * WIDTH], k[TOKENS * WIDTH], v[TOKENS * WIDTH];
 
@@ -29,7 +29,7 @@ int main(void) {
   }
   size_t count = 0;
   while (inv_attention_at(count)) count++;
-  const size_t tokens[] = {1, 2, 15, 16, 17, 64, 65, TOKENS}, widths[] = {1, 3, 8, 40, WIDTH};
+  const size_t tokens[] = {1, 2, 15, 16, 17, 64, 65, 77, 128, TOKENS}, widths[] = {1, 3, 8, 40, WIDTH};
   int failures = 0;
   for (size_t t = 0; t < sizeof tokens / sizeof tokens[0]; t++)
     for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++)
