@@ -22,10 +22,10 @@ import Testing
     let width: Int
     let causal: Bool
     /// Elements from row to row of q, k, v and the output.
-    let strides: (q: Int, k: Int, v: Int, output: Int)
+    var strides: (q: Int, k: Int, v: Int, output: Int)
     var q: [Float]
     var k: [Float]
-    let v: [Float]
+    var v: [Float]
     let scale: Float
 
     init(queries: Int, keys: Int, width: Int, causal: Bool = false, largest: Float = 2, scale: Float? = nil) {
@@ -73,7 +73,7 @@ import Testing
       var attention = inv_attention(
         queries: queries, keys: keys, width: width, scale: scale, causal: causal ? 1 : 0,
         q: q.pointer.assumingMemoryBound(to: Float.self), q_stride: strides.q, packed: packed.pointer,
-        output: output.pointer.assumingMemoryBound(to: Float.self), output_stride: strides.output)
+        output: output.pointer.assumingMemoryBound(to: Float.self), output_stride: strides.output, log_sums: nil)
       for first in Swift.stride(from: 0, to: queries, by: tile) {
         kernel.pointee.run(&attention, first, min(tile, queries - first), scratch.pointer)
       }
