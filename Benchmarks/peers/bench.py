@@ -43,7 +43,9 @@ def measured(command: list[str], environment: dict[str, str]) -> dict:
             lines = [line for line in output.result().splitlines() if line.startswith("{")]
     if process.returncode or not lines:
         raise engines.Missing(f"'{' '.join(command)}' ended with {process.returncode} and without a row")
-    return {"anonymous_mb": anonymous} | json.loads(lines[-1])
+    row = {"anonymous_mb": anonymous} | json.loads(lines[-1])
+    # EngineBenchmark has a name of its own for a training step.
+    return row | ({"step_s": row["train_step_s"]} if "train_step_s" in row else {})
 
 
 def merged(rows: list[dict]) -> dict:
@@ -57,8 +59,12 @@ def merged(rows: list[dict]) -> dict:
         peaks = [each[name] for each in rows if name in each]
         if peaks:
             row[name] = max(peaks)
-    versions = {each["version"] for each in rows if "version" in each}
-    return row | ({"version": versions.pop()} if versions else {})
+    return row | {"version": rows[-1].get("version") or commit()}
+
+
+def commit() -> str:
+    git = ["git", "-C", str(TOP), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def as_list(value) -> list:

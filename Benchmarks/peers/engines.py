@@ -56,7 +56,7 @@ class Python:
 
 @dataclasses.dataclass(frozen=True)
 class Ours:
-    """This project's engine."""
+    """This project's engine, on the package that setup.sh imported."""
 
     task: str
     name: str
@@ -65,7 +65,8 @@ class Ours:
     def command(self, flags: argparse.Namespace) -> list[str]:
         program = TOP / ".build" / "release" / "EngineBenchmark"
         program = existing(program, "run 'Tools/swift.sh swift build -c release --product EngineBenchmark'")
-        return [program, folder(flags), *self.options, *sizes(flags), "--json"]
+        model = folder(flags) if flags.model else set_up("models/sd15")
+        return [program, model, *self.options, *sizes(flags), "--json"]
 
 
 ENGINES = [
@@ -78,7 +79,8 @@ ENGINES = [
     Python(
         "picture", "stable-diffusion.cpp q8_0, flash attention", "sdcpp_runner.py",
         ("--flash", "--single-file", "@sd15.safetensors"), "sdcpp"),
-    Ours("training", "inversion int8", ("--training",)),
+    Ours("training", "inversion int8", ("--train",)),
+    Ours("training", "inversion int8, recomputing", ("--train", "--recompute")),
     Python("training", "diffusers bf16", "training_runner.py", ("--dtype", "bf16")),
     Python("training", "diffusers bf16, checkpointing", "training_runner.py", ("--dtype", "bf16", "--checkpointing")),
     Python("training", "diffusers f32", "training_runner.py", ("--dtype", "f32")),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes what the peers need, in a folder outside the project: two Python environments, a model of real size with random
-# weights, OpenVINO's int8 version of it. Done once; a part that is there already is left alone.
-# Usage: Benchmarks/peers/setup.sh [python|sdcpp|model|openvino]...   (all without any; `make bench-peers` runs it)
+# weights, OpenVINO's and our int8 versions of it. Done once; a part that is there already is left alone.
+# Usage: Benchmarks/peers/setup.sh [python|sdcpp|model|openvino|package]...   (all without any)
 # About 10 GB of disk, 14 GB of memory while OpenVINO's model is quantised, half an hour on two cores.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -50,7 +50,14 @@ openvino() {
   "$cache/python/bin/python" "$here/openvino_models.py" "$cache/sd15" "$cache/openvino"
 }
 
-parts=(python sdcpp model openvino)
+# This project's own package of the same model.
+package() {
+  model
+  [ -e "$cache/models/sd15" ] || "$here/../../.build/release/inversion" models import "$cache/sd15" --name sd15 \
+    --models "$cache/models"
+}
+
+parts=(python sdcpp model openvino package)
 if [ $# -eq 0 ]; then
   # A process for each, because one that fails only costs its own engine.
   for part in "${parts[@]}"; do
@@ -60,7 +67,7 @@ if [ $# -eq 0 ]; then
 fi
 for part in "$@"; do
   case $part in
-    python | sdcpp | model | openvino) "$part" ;;
+    python | sdcpp | model | openvino | package) "$part" ;;
     *)
       echo "peers: '$part' is none of ${parts[*]}" >&2
       exit 64
