@@ -44,7 +44,6 @@ bench: release ## Measure the README's table again (ONLY=picture measures one pa
 	@python3 Benchmarks/bench.py $(addprefix --only ,$(ONLY))
 
 bench-peers: packages ## Time other engines on the same weights (TASK=training SIZE=256 THREADS=1 ONLY=engine)
-	$(SWIFT) build $(RELEASE) -j $(JOBS) --product inversion
 	$(SWIFT) build $(RELEASE) -j $(JOBS) --product EngineBenchmark
 	@Benchmarks/peers/setup.sh
 	@python3 Benchmarks/peers/bench.py $(addprefix --task ,$(TASK)) $(addprefix --size ,$(SIZE)) \

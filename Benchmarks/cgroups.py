@@ -18,16 +18,16 @@ class NoRights(Exception):
 
 
 class Group:
-    """A cgroup below the own one. `limit_mib` is None for none; swap is not used."""
+    """A cgroup below the own one. `limit_mb` is None for none; swap is not used."""
 
-    def __init__(self, folder: pathlib.Path, limit_mib: int | None):
+    def __init__(self, folder: pathlib.Path, limit_mb: int | None):
         self.folder = folder
         try:
             folder.mkdir()
         except OSError as error:
             raise NoRights(f"'{folder}': {error.strerror}; {REMEDY}") from error
         try:
-            self.set_limit(limit_mib)
+            self.set_limit(limit_mb)
         except OSError as error:
             folder.rmdir()
             raise NoRights(f"'{folder}': no limit can be set ({error.strerror}); {REMEDY}") from error
@@ -58,8 +58,8 @@ class Group:
 
 
 class Version1(Group):
-    def set_limit(self, limit_mib: int | None) -> None:
-        self.write("memory.limit_in_bytes", str(limit_mib << 20) if limit_mib else UNLIMITED_V1)
+    def set_limit(self, limit_mb: int | None) -> None:
+        self.write("memory.limit_in_bytes", str(limit_mb * 10**6) if limit_mb else UNLIMITED_V1)
         with contextlib.suppress(OSError):  # page cache goes before anonymous memory, and none of it to swap
             self.write("memory.swappiness", "0")
 
@@ -75,8 +75,8 @@ class Version1(Group):
 
 
 class Version2(Group):
-    def set_limit(self, limit_mib: int | None) -> None:
-        self.write("memory.max", str(limit_mib << 20) if limit_mib else "max")
+    def set_limit(self, limit_mb: int | None) -> None:
+        self.write("memory.max", str(limit_mb * 10**6) if limit_mb else "max")
         with contextlib.suppress(OSError):  # there is no such file without swap
             self.write("memory.swap.max", "0")
 
@@ -132,10 +132,10 @@ def parent() -> tuple[type[Group], pathlib.Path]:
 
 
 @contextlib.contextmanager
-def group(limit_mib: int | None):
+def group(limit_mb: int | None):
     """A cgroup for one command, removed at the end."""
     version, folder = parent()
-    made = version(folder / f"bench-{os.getpid()}", limit_mib)
+    made = version(folder / f"bench-{os.getpid()}", limit_mb)
     try:
         yield made
     finally:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Runs a command inside limits of memory and tells the time that it takes and the memory that it uses.
 
-    memory.py [--limit MIB|none]... [--smallest LOW:HIGH] [--cache cold|warm] [--data PATH]... [--what TEXT] [--save]
+    memory.py [--limit MB|none]... [--smallest LOW:HIGH] [--cache cold|warm] [--data PATH]... [--what TEXT] [--save]
               -- COMMAND...
 
-The command runs once for each limit in a memory cgroup without swap; `{limit}` in it becomes the limit in MiB,
-or the machine's memory where there is none. `--smallest` halves its way to the smallest limit that
+The command runs once for each limit in a memory cgroup without swap; `{limit}` in it becomes the limit in MB
+(10^6 bytes), or the machine's memory where there is none. `--smallest` halves its way to the smallest limit that
 completes.
 Pages of a file belong to whoever read them first: with `--cache cold` what `--data` names is dropped from the page
 cache before, so that the command's own reading counts; with `warm` it is read before, outside the limit, as for a file
@@ -27,7 +27,7 @@ import cgroups
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results" / "memory.json"
 SAMPLE_SECONDS = 0.02
-# Bisection ends at this distance, in MiB.
+# Bisection ends at this distance, in MB.
 RESOLUTION = 2
 CHUNK = 1 << 24
 # A share of a file's pages that may stay in memory after it was dropped.
@@ -80,21 +80,17 @@ def warm(path: pathlib.Path) -> None:
             pass
 
 
-def memory_mib() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+def memory_mb() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6
 
 
-def mebibytes(size: int) -> int:
-    return round(size / (1 << 20))
-
-
-def run(command: list[str], limit_mib: int | None, cache: str, data: list[pathlib.Path]) -> dict:
-    """One run inside one limit. Times are seconds, sizes MiB as in systemd's MemoryMax=."""
+def run(command: list[str], limit_mb: int | None, cache: str, data: list[pathlib.Path]) -> dict:
+    """One run inside one limit. Times are seconds, sizes MB (10^6 bytes)."""
     for path in files(data):
         (drop if cache == "cold" else warm)(path)
-    words = [word.replace("{limit}", str(limit_mib or memory_mib())) for word in command]
+    words = [word.replace("{limit}", str(limit_mb or memory_mb())) for word in command]
     anonymous, file = 0, 0
-    with cgroups.group(limit_mib) as group:
+    with cgroups.group(limit_mb) as group:
         started = time.perf_counter()
         with subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=group.enter) as process:
             while process.poll() is None:
@@ -104,9 +100,9 @@ def run(command: list[str], limit_mib: int | None, cache: str, data: list[pathli
         seconds = time.perf_counter() - started
         kills = group.kills()
         return {
-            "limit_mib": limit_mib, "cache": cache, "seconds": round(seconds, 2),
+            "limit_mb": limit_mb, "cache": cache, "seconds": round(seconds, 2),
             "completed": process.returncode == 0 and kills == 0, "status": process.returncode, "oom_kills": kills,
-            "peak_mib": mebibytes(group.peak()), "anonymous_mib": mebibytes(anonymous), "file_mib": mebibytes(file),
+            "peak_mb": round(group.peak() / 1e6), "anonymous_mb": round(anonymous / 1e6), "file_mb": round(file / 1e6),
             "major_faults": group.statistics()["major_faults"], "note": ""}
 
 
@@ -115,7 +111,7 @@ def smallest(bounds: str, measure) -> dict:
     low, high = map(int, bounds.split(":"))
     best = measure(high)
     if not best["completed"]:
-        raise Failed(f"{high} MiB are not enough; give --smallest a larger upper bound")
+        raise Failed(f"{high} MB are not enough; give --smallest a larger upper bound")
     while high - low > RESOLUTION:
         middle = (low + high) // 2
         row = measure(middle)
@@ -149,7 +145,7 @@ def limit(text: str) -> int | None:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=limit, action="append", default=[], metavar="MIB|none")
+    parser.add_argument("--limit", type=limit, action="append", default=[], metavar="MB|none")
     parser.add_argument("--smallest", metavar="LOW:HIGH")
     parser.add_argument("--cache", choices=["cold", "warm"], default="cold")
     parser.add_argument("--data", type=pathlib.Path, action="append", default=[])
@@ -163,13 +159,13 @@ def main() -> int:
     flags = parsed()
     rows = []
 
-    def measure(limit_mib: int | None) -> dict:
-        row = run(flags.command, limit_mib, flags.cache, flags.data)
+    def measure(limit_mb: int | None) -> dict:
+        row = run(flags.command, limit_mb, flags.cache, flags.data)
         print(json.dumps(row), flush=True)
         return row
 
-    for limit_mib in flags.limit:
-        rows.append(measure(limit_mib))
+    for limit_mb in flags.limit:
+        rows.append(measure(limit_mb))
     if flags.smallest:
         rows.append(smallest(flags.smallest, measure))
     if flags.save:

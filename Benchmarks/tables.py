@@ -82,16 +82,16 @@ def training(rows: list[dict]) -> list[str]:
 
 def memory(rows: list[dict]) -> list[str]:
     lines = [
-        "| what | limit, MiB | page cache | time, s | peak, MiB | anonymous, MiB | file, MiB | major faults |",
+        "| what | limit, MB | page cache | time, s | peak, MB | anonymous, MB | file, MB | major faults |",
         "|---|---|---|---|---|---|---|---|"]
     for row in rows:
-        limit = f"{row['limit_mib']}" if row["limit_mib"] else "none"
+        limit = f"{row['limit_mb']}" if row["limit_mb"] else "none"
         if row["note"]:
             limit += f" ({row['note']})"
         time = number(row, "seconds", 1) if row["completed"] else "does not complete"
         lines.append(
-            f"| {row['what']} | {limit} | {row['cache']} | {time} | {number(row, 'peak_mib', 0)}"
-            f" | {number(row, 'anonymous_mib', 0)} | {number(row, 'file_mib', 0)} | {row['major_faults']} |")
+            f"| {row['what']} | {limit} | {row['cache']} | {time} | {number(row, 'peak_mb', 0)}"
+            f" | {number(row, 'anonymous_mb', 0)} | {number(row, 'file_mb', 0)} | {row['major_faults']} |")
     machines = {f"Measured on {row['cpu']}, {row['date']}." for row in rows}
     return [*lines, "", *sorted(machines)]
 

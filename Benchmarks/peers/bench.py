@@ -43,9 +43,7 @@ def measured(command: list[str], environment: dict[str, str]) -> dict:
             lines = [line for line in output.result().splitlines() if line.startswith("{")]
     if process.returncode or not lines:
         raise engines.Missing(f"'{' '.join(command)}' ended with {process.returncode} and without a row")
-    row = {"anonymous_mb": anonymous} | json.loads(lines[-1])
-    # EngineBenchmark has a name of its own for a training step.
-    return row | ({"step_s": row["train_step_s"]} if "train_step_s" in row else {})
+    return {"anonymous_mb": anonymous} | json.loads(lines[-1])
 
 
 def merged(rows: list[dict]) -> dict:

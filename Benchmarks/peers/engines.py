@@ -56,7 +56,7 @@ class Python:
 
 @dataclasses.dataclass(frozen=True)
 class Ours:
-    """This project's engine, on the package that setup.sh imported."""
+    """This project's engine."""
 
     task: str
     name: str
@@ -65,7 +65,7 @@ class Ours:
     def command(self, flags: argparse.Namespace) -> list[str]:
         program = TOP / ".build" / "release" / "EngineBenchmark"
         program = existing(program, "run 'Tools/swift.sh swift build -c release --product EngineBenchmark'")
-        model = folder(flags) if flags.model else set_up("models/sd15")
+        model = existing(flags.model, "name a model") if flags.model else set_up("models/sd15")
         return [program, model, *self.options, *sizes(flags), "--json"]
 
 
@@ -79,8 +79,7 @@ ENGINES = [
     Python(
         "picture", "stable-diffusion.cpp q8_0, flash attention", "sdcpp_runner.py",
         ("--flash", "--single-file", "@sd15.safetensors"), "sdcpp"),
-    Ours("training", "inversion int8", ("--train",)),
-    Ours("training", "inversion int8, recomputing", ("--train", "--recompute")),
+    Ours("training", "inversion int8", ("--training",)),
     Python("training", "diffusers bf16", "training_runner.py", ("--dtype", "bf16")),
     Python("training", "diffusers bf16, checkpointing", "training_runner.py", ("--dtype", "bf16", "--checkpointing")),
     Python("training", "diffusers f32", "training_runner.py", ("--dtype", "f32")),

@@ -45,19 +45,20 @@ model() {
   }
 }
 
+# Our own engine computes with a package, as a user's does.
+package() {
+  model
+  top="$here/../.."
+  "$top/Tools/swift.sh" swift build --package-path "$top" -c release --static-swift-stdlib --product inversion
+  "$top/.build/release/inversion" models import "$cache/sd15" --name sd15 --models "$cache/models" --replace
+}
+
 openvino() {
   model
   "$cache/python/bin/python" "$here/openvino_models.py" "$cache/sd15" "$cache/openvino"
 }
 
-# This project's own package of the same model.
-package() {
-  model
-  [ -e "$cache/models/sd15" ] || "$here/../../.build/release/inversion" models import "$cache/sd15" --name sd15 \
-    --models "$cache/models"
-}
-
-parts=(python sdcpp model openvino package)
+parts=(python sdcpp model package openvino)
 if [ $# -eq 0 ]; then
   # A process for each, because one that fails only costs its own engine.
   for part in "${parts[@]}"; do
@@ -67,7 +68,7 @@ if [ $# -eq 0 ]; then
 fi
 for part in "$@"; do
   case $part in
-    python | sdcpp | model | openvino | package) "$part" ;;
+    python | sdcpp | model | package | openvino) "$part" ;;
     *)
       echo "peers: '$part' is none of ${parts[*]}" >&2
       exit 64

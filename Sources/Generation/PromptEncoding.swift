@@ -81,7 +81,8 @@ private struct PromptReader {
     learned += embedding.vectors
     used.append(
       UsedEmbedding(
-        name: embedding.name, sha256: embedding.sha256, generation: embedding.generation, vectors: embedding.count))
+        name: embedding.name, sha256: embedding.sha256, generation: embedding.generation, vectors: embedding.count,
+        notes: embedding.notes))
     return first
   }
 }

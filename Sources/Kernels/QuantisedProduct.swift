@@ -158,6 +158,12 @@ public struct PackedWeight: @unchecked Sendable {
 }
 
 extension PackedWeight {
+  /// Multiplications and additions of a product with `rows` input rows.
+  public func operations(rows: Int, _ window: Window) -> Int {
+    let positions = rows / (window.height * window.width) * window.outHeight * window.outWidth
+    return 2 * positions * outputs * inputs * kernel * kernel
+  }
+
   /// The weights that the int8 ones stand for: f32 (outputs, kernel, kernel, inputs).
   public func dequantised(_ pool: BufferPool) -> Weight {
     let (taps, depth) = (kernel * kernel, panelStride / (kernel * kernel) / Self.panelWidth)
