@@ -102,6 +102,9 @@ let package = Package(
     .executableTarget(
       name: "EngineBenchmark", dependencies: ["Kernels", "Measurement", "Models", "Ops", "Tensors"],
       path: "Benchmarks/engine"),
+    .executableTarget(
+      name: "FaithfulBenchmark", dependencies: ["Embeddings", "Generation", "Images"], path: "Benchmarks/faithful",
+      exclude: ["prompts.txt"]),
     .target(name: "CCeilings", path: "Benchmarks/ceilings", cSettings: [.unsafeFlags(["-O3"])]),
     .executableTarget(
       name: "KernelBenchmark", dependencies: ["CCeilings", "Kernels", "Ops", "Tensors"], path: "Benchmarks/kernels"),

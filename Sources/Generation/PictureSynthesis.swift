@@ -137,7 +137,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   }
 
   /// (count, channels, height, width), for comparisons.
-  var latentPlanes: [Float] {
+  package var latentPlanes: [Float] {
     let shape = latentShape
     return planesFromRows(latents, request.count, shape[2], shape[0], shape[1])
   }
