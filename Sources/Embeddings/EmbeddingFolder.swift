@@ -35,7 +35,7 @@ enum EmbeddingFolder {
   }
 
   /// Nil, with `errno`, when the folder cannot be listed.
-  private static func names(in path: String) -> [String]? {
+  static func names(in path: String) -> [String]? {
     guard let directory = opendir(path) else { return nil }
     defer { closedir(directory) }
     var names: [String] = []

@@ -38,7 +38,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   ) throws {
     self.request = request
     self.budget = budget
-    tape = budget.makeTape()
+    tape = WorkingMemory(budget).makeTape()
     self.model = model
     self.size = size
     used = encoding.used
@@ -131,7 +131,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   }
 
   /// (count, channels, height, width), for comparisons.
-  var latentPlanes: [Float] {
+  package var latentPlanes: [Float] {
     let shape = latentShape
     return planesFromRows(latents, request.count, shape[2], shape[0], shape[1])
   }

@@ -28,6 +28,8 @@ public final class Pipeline: Sendable {
   public var nativeSize: Int { model.nativeSize }
   /// Width of the token embeddings, which learned embeddings must share.
   public var embeddingWidth: Int { model.textEncoder.config.hiddenSize }
+  /// Which embeddings fit, and which words are taken.
+  public var embeddingVocabulary: EmbeddingVocabulary { EmbeddingVocabulary(model) }
 
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
   /// - Throws: `invalidArgument`, `promptTooLong`, `unknownEmbedding`, `badEmbedding`.

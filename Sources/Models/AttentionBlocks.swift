@@ -104,6 +104,9 @@ struct Transformer2D: Sendable {
     projOut = try scope["proj_out"].linear(channels, channels)
   }
 
+  /// The cross-attentions in it, by their place in the network.
+  var crossAttentions: [Int] { transformerBlocks.map(\.crossAttentionIndex) }
+
   /// x (B, H, W, C) -> (B, H, W, C)
   func callAsFunction(_ x: Activation, _ context: some CrossAttentionContext, on tape: Tape) -> Activation {
     let tokens = [x.batch, x.rows / x.batch, x.channels]

@@ -59,8 +59,8 @@ struct DownBlock: Sendable {
     var h = x
     var states: [Activation] = []
     for (index, resnet) in resnets.enumerated() {
-      h = resnet(h, timeVector: timeVector, on: tape)
-      if index < attentions.count { h = attentions[index](h, context, on: tape) }
+      let layer = UNetLayer(resnet: resnet, attention: index < attentions.count ? attentions[index] : nil)
+      h = layer([h], timeVector: timeVector, context, on: tape)
       states.append(h)
     }
     if let downsampler {
@@ -90,10 +90,9 @@ struct MidBlock: Sendable {
   func callAsFunction(
     _ x: Activation, timeVector: Activation, _ context: some CrossAttentionContext, on tape: Tape
   ) -> Activation {
-    var h = resnets[0](x, timeVector: timeVector, on: tape)
-    if let attention { h = attention(h, context, on: tape) }
-    if resnets.count > 1 { h = resnets[1](h, timeVector: timeVector, on: tape) }
-    return h
+    let h = UNetLayer(resnet: resnets[0], attention: attention)([x], timeVector: timeVector, context, on: tape)
+    guard resnets.count > 1 else { return h }
+    return UNetLayer(resnet: resnets[1], attention: nil)([h], timeVector: timeVector, context, on: tape)
   }
 }
 
@@ -135,8 +134,8 @@ struct UpBlock: Sendable {
   ) -> Activation {
     var h = x
     for (index, resnet) in resnets.enumerated() {
-      h = resnet(tape.concatChannels(h, skips.removeLast()), timeVector: timeVector, on: tape)
-      if index < attentions.count { h = attentions[index](h, context, on: tape) }
+      let layer = UNetLayer(resnet: resnet, attention: index < attentions.count ? attentions[index] : nil)
+      h = layer([h, skips.removeLast()], timeVector: timeVector, context, on: tape)
     }
     if let upsampler {
       h = tape.conv2d(tape.upsampleNearest2x(h), upsampler)

@@ -7,7 +7,7 @@ extension Tape {
     _ inputs: [Activation], _ block: @escaping (Tape, [Activation]) -> [Activation]
   ) -> [Activation] {
     guard recording, inputs.contains(where: { $0.needsGradient }) else { return block(self, inputs) }
-    let runner = Tape(dtype: dtype, recording: false, pool: pool)
+    let runner = inner(recording: false)
     runner.observer = observer
     let constants = inputs.map { alias($0, slot: nil) }
     let outputs = block(runner, constants).map { alias($0, slot: newSlot()) }
@@ -15,6 +15,14 @@ extension Tape {
     let join = CheckpointRecord(inputs: inputs, outputs: outputs.map { ($0.slot, $0.shape) }, block: block)
     recordJoin(join, outputs: outputs.compactMap(\.slot))
     return outputs
+  }
+
+  /// A tape for a part of the work, under the same terms.
+  fileprivate func inner(recording: Bool) -> Tape {
+    let tape = Tape(dtype: dtype, recording: recording, pool: pool)
+    tape.weightStream = weightStream
+    tape.isStraightThrough = isStraightThrough
+    return tape
   }
 }
 
@@ -25,7 +33,7 @@ struct CheckpointRecord {
 
   /// Runs the block again, recording, and goes back through it from the outputs' gradients that there are.
   func inputGradients(_ gradients: [Int: Activation], on tape: Tape) {
-    let inner = Tape(dtype: tape.dtype, recording: true, pool: tape.pool)
+    let inner = tape.inner(recording: true)
     let leaves = inputs.map { tape.alias($0, slot: $0.needsGradient ? inner.newSlot() : nil) }
     let results = block(inner, leaves)
     var seeds: [(Activation, gradient: Activation)] = []

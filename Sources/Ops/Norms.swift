@@ -23,7 +23,7 @@ extension Tape {
   /// Normalises each row over its channels (Ba et al. 2016).
   public func layerNorm(_ x: Activation, _ norm: NormParameters) -> Activation {
     precondition(x.channels == norm.channels && norm.weight.dtype == dtype)
-    if defers { return Activation(shape: x.shape, deferred: LayerNormRows(tape: self, x: x, norm: norm)) }
+    if defers(x) { return Activation(shape: x.shape, deferred: LayerNormRows(tape: self, x: x, norm: norm)) }
     let y = output(x.shape, of: x)
     let (mean, rstd) = (allocate([x.rows]), allocate([x.rows]))
     layerNorm(x, norm, into: y.pointer, mean: mean, rstd: rstd)
@@ -74,7 +74,7 @@ extension Tape {
   /// Normalises each picture over groups of channels and all its pixels (Wu and He 2018).
   public func groupNorm(_ x: Activation, _ norm: NormParameters, groups: Int) -> Activation {
     precondition(x.channels == norm.channels && x.channels % groups == 0 && norm.weight.dtype == dtype)
-    if defers { return deferredGroupNorm(x, norm, groups: groups) }
+    if defers(x) { return deferredGroupNorm(x, norm, groups: groups) }
     let y = output(x.shape, of: x)
     let mean = allocate([x.batch, groups])
     let rstd = allocate([x.batch, groups])

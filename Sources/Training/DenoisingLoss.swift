@@ -22,11 +22,12 @@ struct TrainingBatch: Sendable {
 /// The mean squared error of the network's prediction: what Textual Inversion makes small.
 struct DenoisingLoss {
   let model: DiffusionModel
-  let pool: BufferPool
+  let memory: WorkingMemory
 
   /// The loss over a batch, and its gradient with respect to `rows` (n, width).
   func lossAndGradient(_ batch: TrainingBatch, rows: [Double]) -> (loss: Double, gradient: [Double]) {
-    let tape = Tape(recording: true, pool: pool)
+    let tape = memory.makeTape(
+      backThrough: model.unet, batch: batch.size, height: batch.shape[0], width: batch.shape[1])
     let width = model.textEncoder.config.hiddenSize
     let learned = tape.variable([rows.count / width, width], rows)
     let prediction = predict(batch, learned: learned, on: tape)
@@ -39,7 +40,7 @@ struct DenoisingLoss {
 
   /// The loss of each picture of a batch. `rows` may be empty when no caption has a learned word.
   func losses(_ batch: TrainingBatch, rows: [Double]) -> [Double] {
-    let tape = Tape(recording: false, pool: pool)
+    let tape = memory.makeTape()
     let width = model.textEncoder.config.hiddenSize
     let learned = rows.isEmpty ? nil : tape.constant([rows.count / width, width], rows.map(Float.init))
     let differences = differences(predict(batch, learned: learned, on: tape), batch)

@@ -19,8 +19,8 @@ struct PictureLatents: Sendable {
   private let shift: Float
 
   /// Encodes a picture whose sides are multiples of the model's.
-  init(_ picture: Picture, model: DiffusionModel, pool: BufferPool) {
-    let tape = Tape(recording: false, pool: pool)
+  init(_ picture: Picture, model: DiffusionModel, memory: WorkingMemory) {
+    let tape = memory.makeTape()
     let pixels = picture.pixels.map { Float($0) / 127.5 - 1 }
     let moments = model.autoencoder.encode(tape.constant([1, picture.height, picture.width, 3], pixels), on: tape)
     self.init(moments.floats, shape: Array(moments.shape.dropFirst()), model.autoencoder.config)

@@ -51,33 +51,33 @@ public final class Trainer: Sequence, IteratorProtocol {
   /// - Parameters:
   ///   - model: with the VAE's encoder.
   ///   - validation: pictures that choose the best state of the word; nil keeps the last.
-  /// - Throws: `invalidArgument` or `promptTooLong` for a setting that cannot be; `badModel` for quantised weights.
+  /// - Throws: `invalidArgument` or `promptTooLong` for a setting that cannot be.
   public init(
     model: DiffusionModel, pictures: [ConceptPicture], settings: TrainingSettings, validation: [ConceptPicture]? = nil
   ) throws {
     precondition(!pictures.isEmpty)
-    guard model.takesGradients else { throw notDense(model.name) }
     let trainTimesteps = model.schedule.trainTimesteps
     try settings.check(trainTimesteps: trainTimesteps)
     let word = try LearnedWord(settings.token, vectors: settings.vectors, model: model)
     let initializer = try model.initializerID(settings.initializer)
-    let pool = BufferPool()
+    let memory = WorkingMemory(settings.budget)
     let shared = try settings.templates.texts.map(word.ids)
     let items = try pictures.map { picture in
       let own = try picture.templates.map(word.ids)
       return BatchSource.Item(
-        latents: PictureLatents(picture.picture, model: model, pool: pool), captions: own.isEmpty ? shared : own)
+        latents: PictureLatents(picture.picture, model: model, memory: memory), captions: own.isEmpty ? shared : own)
     }
     self.settings = settings
     self.model = model
     self.word = word
     self.pictures = pictures
-    loss = DenoisingLoss(model: model, pool: pool)
+    loss = DenoisingLoss(model: model, memory: memory)
     optimizer = settings.optimizer(model.textEncoder.embeddings, initializer: initializer)
     source = BatchSource(
       items, timesteps: settings.timesteps.range(trainTimesteps: trainTimesteps), seed: settings.seed)
     self.validation = validation.map {
-      ValidationLoss(model: model, pictures: $0, window: settings.timesteps, draws: Self.validationDraws)
+      ValidationLoss(
+        model: model, pictures: $0, window: settings.timesteps, draws: Self.validationDraws, budget: settings.budget)
     }
     initializerLoss = try self.validation.map { mean(try $0.losses(text: settings.initializer)) }
   }

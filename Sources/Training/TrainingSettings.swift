@@ -49,6 +49,8 @@ public struct TrainingSettings: Sendable, Equatable {
   public var templates = PromptTemplates.object
   public var timesteps = TimestepWindow.noisy
   public var seed: UInt64 = 0
+  /// What the passes may hold in memory; no part of the result.
+  public var budget = MemoryBudget.unlimited
 
   public init(token: String, initializer: String) {
     self.token = token

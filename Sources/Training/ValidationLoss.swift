@@ -26,13 +26,13 @@ public struct ValidationLoss {
   ///   - template: the caption of pictures that have none of their own.
   public init(
     model: DiffusionModel, pictures: [ConceptPicture], window: TimestepWindow, draws: Int = 16,
-    template: String = "a photo of a {}"
+    template: String = "a photo of a {}", budget: MemoryBudget = .unlimited
   ) {
     precondition(!pictures.isEmpty && draws > 0)
-    let pool = BufferPool()
+    let memory = WorkingMemory(budget)
     self.model = model
-    loss = DenoisingLoss(model: model, pool: pool)
-    self.pictures = pictures.map { PictureLatents($0.picture, model: model, pool: pool) }
+    loss = DenoisingLoss(model: model, memory: memory)
+    self.pictures = pictures.map { PictureLatents($0.picture, model: model, memory: memory) }
     templates = pictures.map { $0.templates.first ?? template }
     let range = window.range(trainTimesteps: model.schedule.trainTimesteps)
     timesteps = (0..<draws).map { range.lowerBound + (2 * $0 + 1) * range.count / (2 * draws) }

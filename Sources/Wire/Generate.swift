@@ -160,12 +160,15 @@ public struct EmbeddingUse: Codable, Sendable, Equatable {
     /// The store generation at which these vectors came into force.
     public let generation: Int
     public let vectors: Int
+    /// What a user should know of it, such as a word of the vocabulary that it hides.
+    public let notes: [String]
 
-    public init(name: String, sha256: String, generation: Int, vectors: Int) {
+    public init(name: String, sha256: String, generation: Int, vectors: Int, notes: [String] = []) {
       self.name = name
       self.sha256 = sha256
       self.generation = generation
       self.vectors = vectors
+      self.notes = notes
     }
   }
 

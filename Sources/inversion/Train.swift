@@ -32,6 +32,11 @@ struct Train: ParsableCommand {
 
   @OptionGroup var model: ModelOption
 
+  @Option(help: "Weights and activations: f32, f16 (weights), int8. A model package has its own.")
+  var precision = LayerPrecision.f32
+
+  @OptionGroup var memory: MemoryOption
+
   @Option(help: "dti: Directional Textual Inversion; ti: the original.")
   var method = TrainingMethod.directional
 
@@ -65,7 +70,7 @@ struct Train: ParsableCommand {
   func run() throws {
     try checkOutput()
     let settings = try settings()
-    let model = try DiffusionModel(path: model.folder(), parts: .encoder)
+    let model = try DiffusionModel(path: model.folder(), parts: .encoder, plan: ModelPlan(precision))
     let pictures = try ConceptPictures.read(folder: images, size: model.nativeSize)
     let judges = try validation.map { try ConceptPictures.read(folder: $0, size: model.nativeSize) }
     let trainer = try Trainer(model: model, pictures: pictures, settings: settings, validation: judges ?? pictures)
@@ -82,6 +87,7 @@ struct Train: ParsableCommand {
     (settings.steps, settings.method, settings.learningRate) = (steps, method, learningRate)
     (settings.batch, settings.accumulate, settings.vectors) = (batch, accumulate, vectors)
     (settings.timesteps, settings.seed, settings.norm) = (timesteps, seed, norm)
+    settings.budget = try memory.budget()
     settings.templates =
       switch template {
       case "object": .object
@@ -114,6 +120,7 @@ struct Train: ParsableCommand {
 
 extension TrainingMethod: ExpressibleByArgument {}
 extension EmbeddingNorm: ExpressibleByArgument {}
+extension LayerPrecision: ExpressibleByArgument {}
 
 extension TimestepWindow: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

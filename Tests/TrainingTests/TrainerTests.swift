@@ -103,7 +103,7 @@ import Testing
     let word = try LearnedWord("<spot>", vectors: 1, model: model)
     let captions = try PromptTemplates.object.texts.map(word.ids)
     let items = pictures.map {
-      BatchSource.Item(latents: PictureLatents($0.picture, model: model, pool: .init()), captions: captions)
+      BatchSource.Item(latents: PictureLatents($0.picture, model: model, memory: WorkingMemory()), captions: captions)
     }
     return BatchSource(items, timesteps: 500..<901, seed: 9)
   }

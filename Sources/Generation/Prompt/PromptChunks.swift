@@ -26,9 +26,16 @@ struct PromptChunks: Hashable, Sendable {
   /// Those that the ids call, in the order of their vectors.
   var embeddings: [LearnedEmbedding] = []
 
+  /// An embedding is the same when its file and the time when it came into force are.
+  static func == (a: PromptChunks, b: PromptChunks) -> Bool {
+    a.chunks == b.chunks
+      && a.embeddings.elementsEqual(b.embeddings) {
+        $0.name == $1.name && $0.sha256 == $1.sha256 && $0.generation == $1.generation
+      }
+  }
+
   func hash(into hasher: inout Hasher) {
     hasher.combine(chunks)
-    // The vectors are compared only where all else is equal.
     for embedding in embeddings { hasher.combine(embedding.name) }
   }
 }

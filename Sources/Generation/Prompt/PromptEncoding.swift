@@ -197,7 +197,8 @@ private struct PromptReader {
     guard !used.contains(where: { $0.name == embedding.name }) else { return }
     used.append(
       UsedEmbedding(
-        name: embedding.name, sha256: embedding.sha256, generation: embedding.generation, vectors: embedding.count))
+        name: embedding.name, sha256: embedding.sha256, generation: embedding.generation, vectors: embedding.count,
+        notes: embedding.notes))
   }
 }
 

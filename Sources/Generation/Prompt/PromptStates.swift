@@ -4,7 +4,7 @@ import Synchronization
 
 /// Hidden states of prompts, kept for the next request that asks for the same: the latest few.
 final class PromptStates: Sendable {
-  /// Entries, and bytes of hidden states and learned vectors.
+  /// Entries, and bytes of hidden states.
   static let most = 8
   static let mostBytes = 4 << 20
 
@@ -47,7 +47,7 @@ final class PromptStates: Sendable {
   }
 
   private static func bytes(_ entry: (key: Key, states: [Float])) -> Int {
-    4 * (entry.states.count + entry.key.prompt.embeddings.reduce(0) { $0 + $1.vectors.count })
+    4 * entry.states.count
   }
 
   private static func encode(
