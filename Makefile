@@ -49,13 +49,14 @@ bench-peers: packages ## Time other engines on the same weights (TASK=training S
 	@python3 Benchmarks/peers/bench.py $(addprefix --task ,$(TASK)) $(addprefix --size ,$(SIZE)) \
 	  $(addprefix --threads ,$(THREADS)) $(if $(ONLY),--only '$(ONLY)')
 
-# A guided step and a decoded picture; COMMAND replaces it, DATA names the files that it reads.
+# WHAT says what COMMAND does, DATA names the files that it reads.
 MODEL ?= $(or $(INVERSION_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/inversion-peers)/models/sd15
 DATA ?= $(MODEL)
+WHAT ?= text, two guided steps, two decoded pictures, 512x512
 COMMAND ?= .build/release/EngineBenchmark $(MODEL) --size 512 --runs 1 --memory-budget {limit} --json
 
-bench-memory: ## Run a command inside limits of memory (MODEL=folder, or COMMAND='...{limit}' DATA=files)
-	@python3 Benchmarks/memory.py --save $(foreach limit,none 500 300 200 128,--limit $(limit)) \
+bench-memory: ## Run a command inside limits of memory (MODEL=package, or COMMAND='...{limit}' WHAT=name DATA=files)
+	@python3 Benchmarks/memory.py --save --what '$(WHAT)' $(foreach limit,none 500 300 200 128,--limit $(limit)) \
 	  $(addprefix --cache ,$(CACHE)) --data $(DATA) -- $(COMMAND)
 
 docs: ## Renew the generated parts of the docs and check every path in them

@@ -57,8 +57,12 @@ def merged(rows: list[dict]) -> dict:
         peaks = [each[name] for each in rows if name in each]
         if peaks:
             row[name] = max(peaks)
-    versions = {each["version"] for each in rows if "version" in each}
-    return row | ({"version": versions.pop()} if versions else {})
+    return row | {"version": rows[-1].get("version") or commit()}
+
+
+def commit() -> str:
+    git = ["git", "-C", str(TOP), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def as_list(value) -> list:
