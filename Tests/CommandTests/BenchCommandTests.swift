@@ -7,7 +7,9 @@ private let tiny =
 
 /// `inversion bench`, and training in int8 within a budget, as a user runs them.
 @Suite(.timeLimit(.minutes(3))) struct BenchCommandTests {
-  private func run(_ arguments: String...) async throws -> Program.Ended { try await Program.run("inversion", arguments) }
+  private func run(_ arguments: String...) async throws -> Program.Ended {
+    try await Program.run("inversion", arguments)
+  }
 
   @Test func tellsTimesAndWhatLimitsThem() async throws {
     let json = try await run("bench", "--model", tiny, "--threads", "1", "--format", "json")
