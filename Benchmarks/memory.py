@@ -21,6 +21,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 import cgroups
@@ -92,18 +93,31 @@ def run(command: list[str], limit_mb: int | None, cache: str, data: list[pathlib
     anonymous, file = 0, 0
     with cgroups.group(limit_mb) as group:
         started = time.perf_counter()
-        with subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=group.enter) as process:
+        with tempfile.TemporaryFile("w+") as output, subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=output, preexec_fn=group.enter
+        ) as process:
             while process.poll() is None:
                 now = group.statistics()
                 anonymous, file = max(anonymous, now["anon"]), max(file, now["file"])
                 time.sleep(SAMPLE_SECONDS)
+            output.seek(0)
+            said = output.read()
         seconds = time.perf_counter() - started
         kills = group.kills()
         return {
             "limit_mb": limit_mb, "cache": cache, "seconds": round(seconds, 2),
             "completed": process.returncode == 0 and kills == 0, "status": process.returncode, "oom_kills": kills,
             "peak_mb": round(group.peak() / 1e6), "anonymous_mb": round(anonymous / 1e6), "file_mb": round(file / 1e6),
-            "major_faults": group.statistics()["major_faults"], "note": ""}
+            "major_faults": group.statistics()["major_faults"], "note": ""} | times(said)
+
+
+def times(output: str) -> dict:
+    """The times that a command tells of itself in a last line of JSON, as EngineBenchmark does."""
+    try:
+        told = json.loads((output.splitlines() or [""])[-1])
+    except ValueError:
+        return {}
+    return {name: told[name] for name in ("step_s", "vae_s") if name in told} if isinstance(told, dict) else {}
 
 
 def smallest(bounds: str, measure) -> dict:

@@ -82,7 +82,7 @@ def training(rows: list[dict]) -> list[str]:
 
 def memory(rows: list[dict]) -> list[str]:
     lines = [
-        "| what | limit, MB | page cache | time, s | peak, MB | anonymous, MB | file, MB | major faults |",
+        "| what | limit, MB | page cache | guided step, s | VAE decode, s | whole run, s | peak, MB | anonymous, MB |",
         "|---|---|---|---|---|---|---|---|"]
     for row in rows:
         limit = f"{row['limit_mb']}" if row["limit_mb"] else "none"
@@ -90,10 +90,31 @@ def memory(rows: list[dict]) -> list[str]:
             limit += f" ({row['note']})"
         time = number(row, "seconds", 1) if row["completed"] else "does not complete"
         lines.append(
-            f"| {row['what']} | {limit} | {row['cache']} | {time} | {number(row, 'peak_mb', 0)}"
-            f" | {number(row, 'anonymous_mb', 0)} | {number(row, 'file_mb', 0)} | {row['major_faults']} |")
+            f"| {row['what']} | {limit} | {row['cache']} | {number(row, 'step_s')} | {number(row, 'vae_s')} | {time}"
+            f" | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |")
     machines = {f"Measured on {row['cpu']}, {row['date']}." for row in rows}
     return [*lines, "", *sorted(machines)]
+
+
+def profile(result: dict) -> list[str]:
+    whole = sum(result["kinds_s"].values())
+    lines = ["| part of a guided step | seconds | share |", "|---|---|---|"]
+    lines += [
+        f"| {kind} | {seconds:.3f} | {100 * seconds / whole:.0f} % |" for kind, seconds in result["kinds_s"].items()]
+    rate = result["int8_gop"] / result["step_s"]
+    note = (
+        f"{result['size']} x {result['size']}, {result['threads']} threads, {result['date']}. A step that runs through "
+        f"took {result['step_s']:.2f} s; its {result['int8_gop']:.0f} Gop of int8 products alone make "
+        f"{rate:.0f} Gop/s of it.")
+    return [*lines, "", note]
+
+
+def precisions(result: dict) -> list[str]:
+    lines = ["| concept | initializer | f32 | f16 weights | int8 |", "|---|---|---|---|---|"]
+    for concept, row in sorted(result["losses"].items()):
+        cells = [f"{row[name]:.4f} ({100 * (row[name] / row['f32'] - 1):+.1f} %)" for name in ("f16", "int8")]
+        lines.append(f"| {concept} | {row['initializer']:.4f} | {row['f32']:.4f} | {' | '.join(cells)} |")
+    return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
 
 
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
@@ -103,4 +124,6 @@ TABLES = {
     "sizes": ("peers.json", f"{PEERS} SIZE=256", sizes),
     "training": ("peers.json", f"{PEERS} TASK=training", training),
     "memory": ("memory.json", BUDGETS, memory),
+    "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
+    "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }

@@ -31,8 +31,8 @@ public struct MemoryBudget: Sendable, Equatable {
   /// Whether weights are streamed.
   public var streams: Bool { bytes.map { $0 < Self.comfortable } ?? false }
 
-  /// Whether a way back that would keep `bytes` computes them again instead.
-  func recomputes(_ kept: Int) -> Bool { kept > self.bytes.map { $0 / 4 } ?? Self.keeps }
+  /// Whether a way back may keep so many bytes.
+  func keeps(_ kept: Int) -> Bool { kept <= bytes.map { $0 / 4 } ?? Self.keeps }
 
   fileprivate func makePool() -> BufferPool {
     let worthAFile = 1 << 20
@@ -68,12 +68,22 @@ public final class WorkingMemory {
   /// A tape whose way back goes through `unet`, for pictures of latents (batch, height, width).
   public func makeTape(backThrough unet: UNet2DConditionModel, batch: Int, height: Int, width: Int) -> Tape {
     let tape = makeTape(recording: true)
-    tape.recomputes = budget.recomputes(unet.keptBytes(batch: batch, height: height, width: width))
+    let kept = unet.keptBytes(batch: batch, height: height, width: width)
+    if !budget.keeps(kept) {
+      // int8 values suit int8 layers; f32 ones would feel it, and are computed again.
+      tape.savesInt8 = unet.isQuantised
+      tape.recomputes = !(unet.isQuantised && budget.keeps(kept / 4))
+    }
     return tape
   }
 }
 
 extension UNet2DConditionModel {
+  /// Whether its layers compute in int8, the sensitive ones apart.
+  var isQuantised: Bool {
+    if case .int8 = downBlocks[0].resnets[0].conv1.weight { true } else { false }
+  }
+
   /// About how much a way back through all of it keeps, in f32: inputs of norms and activations, queries, keys and
   /// values.
   func keptBytes(batch: Int, height: Int, width: Int) -> Int {

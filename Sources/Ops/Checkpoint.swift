@@ -22,6 +22,7 @@ extension Tape {
     let tape = Tape(dtype: dtype, recording: recording, pool: pool)
     tape.weightStream = weightStream
     tape.isStraightThrough = isStraightThrough
+    tape.savesInt8 = savesInt8
     return tape
   }
 }

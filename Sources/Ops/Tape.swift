@@ -15,6 +15,8 @@ public final class Tape {
   public var weightStream: WeightStream?
   /// Whether networks keep only their blocks' borders for the way back and compute the blocks again.
   public var recomputes = false
+  /// Whether values for the way back are kept in int8, a quarter of the memory.
+  public var savesInt8 = false
   /// Whether the way back through int8 layers multiplies in f32: the straight-through gradient by which that in int8 is
   /// judged. It widens the weights of each layer for the moment.
   public var isStraightThrough = false

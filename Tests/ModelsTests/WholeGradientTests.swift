@@ -80,6 +80,19 @@ import Testing
     for (one, other) in zip(kept.gradient, again.gradient) { #expect(abs(one - other) <= 1e-12 * abs(one) + 1e-18) }
   }
 
+  /// Values kept in int8 cost next to nothing beside int8 layers.
+  @Test(arguments: Golden.models)
+  func savedInInt8(model: String) throws {
+    let problem = try Problem(quantised: model)
+    let rows = try problem.golden.floats("rows").map(Double.init)
+    let exact = try problem.loss(rows, wide: false, wantsGradient: true)
+    let saved = try problem.loss(rows, wide: false, wantsGradient: true) { $0.savesInt8 = true }
+    #expect(exact.loss == saved.loss)
+    // The bound of f16 gradients: a change of a value moves others across the edge of an int8 step on their way.
+    let similarity = cosine(exact.gradient, saved.gradient)
+    #expect(similarity >= 0.999 && similarity < 1, "\(similarity)")
+  }
+
   /// Gate (e): the way back in int8 against the straight-through gradient of the same int8 forward.
   @Test(arguments: Golden.models, [false, true])
   func quantised(model: String, recomputes: Bool) throws {
