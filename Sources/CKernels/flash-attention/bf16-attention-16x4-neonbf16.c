@@ -9,17 +9,22 @@
 #define DOT(acc, a, b) \
   ((vector)vbfdotq_f32((float32x4_t)(acc), (bfloat16x8_t)(a), (bfloat16x8_t)(b)))
 #define PAIR(even, odd) ((vector)interleaved((float32x4_t)(even), (float32x4_t)(odd)))
+#define STORE_ROW(to, x) vst1_u16(to, (uint16x4_t)vcvt_bf16_f32((float32x4_t)(x)))
 
 /// Each lane's even and odd element in bf16.
 static inline uint16x8_t interleaved(float32x4_t even, float32x4_t odd) {
   return vzip1q_u16((uint16x8_t)vcvtq_low_bf16_f32(even), (uint16x8_t)vcvtq_low_bf16_f32(odd));
 }
 
-#include "tile.h"
+#include "gradient.h"
 
 void inv_bf16_attention_ukernel_16x4__neonbf16(const struct inv_attention *a, size_t first, size_t count,
                                                void *scratch) {
   attention_tile(a, first, count, scratch);
+}
+
+void inv_bf16_attention_gradient_ukernel_16x4__neonbf16(const struct inv_attention_gradient *a, void *scratch) {
+  attention_gradient(a, scratch);
 }
 #pragma clang attribute pop
 #endif

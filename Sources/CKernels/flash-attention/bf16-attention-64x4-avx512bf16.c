@@ -10,6 +10,7 @@
 #define EXP2(x) ((vector)exp2_avx512((__m512)(x)))
 #define DOT(acc, a, b) ((vector)_mm512_dpbf16_ps((__m512)(acc), (__m512bh)(a), (__m512bh)(b)))
 #define PAIR(even, odd) ((vector)interleaved(_mm512_cvtne2ps_pbh((__m512)(odd), (__m512)(even))))
+#define STORE_ROW(to, x) _mm256_storeu_si256((__m256i *)(to), (__m256i)_mm512_cvtneps_pbh((__m512)(x)))
 
 /// The lower and the upper half of the elements, in turns.
 static inline __m512i interleaved(__m512bh halves) {
@@ -27,11 +28,15 @@ static inline __m512 exp2_avx512(__m512 x) {
   return _mm512_scalef_ps(p, x);
 }
 
-#include "tile.h"
+#include "gradient.h"
 
 void inv_bf16_attention_ukernel_64x4__avx512bf16(const struct inv_attention *a, size_t first, size_t count,
                                               void *scratch) {
   attention_tile(a, first, count, scratch);
+}
+
+void inv_bf16_attention_gradient_ukernel_64x4__avx512bf16(const struct inv_attention_gradient *a, void *scratch) {
+  attention_gradient(a, scratch);
 }
 #pragma clang attribute pop
 #endif

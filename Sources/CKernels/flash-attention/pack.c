@@ -18,13 +18,13 @@ static inline uint32_t unit_of(size_t pair, float even, float odd) {
   return pair == 2 ? bf16_bits(even) | bf16_bits(odd) << 16 : bits;
 }
 
-/// One block of K. Rows past the keys are zero.
+/// One block of K, scaled. Rows past the keys are zero.
 static inline uint32_t *pack_k_block(size_t pair, size_t rows, size_t width, const float *k, size_t stride,
-                                     uint32_t *to) {
+                                     float scale, uint32_t *to) {
   for (size_t c = 0; c < width; c += pair, to += BLOCK)
     for (size_t b = 0; b < BLOCK; b++) {
       const float *x = k + b * stride + c;
-      to[b] = b < rows ? unit_of(pair, x[0], pair == 2 && c + 1 < width ? x[1] : 0) : 0;
+      to[b] = b < rows ? unit_of(pair, x[0] * scale, pair == 2 && c + 1 < width ? x[1] * scale : 0) : 0;
     }
   return to;
 }
@@ -40,11 +40,11 @@ static inline void pack_v_unit(size_t pair, size_t width, const float *even, con
 }
 
 static inline __attribute__((always_inline)) void pack(size_t pair, size_t keys, size_t width, const float *k,
-                                                       size_t k_stride, const float *v, size_t v_stride,
-                                                       uint32_t *packed) {
+                                                       size_t k_stride, float k_scale, const float *v,
+                                                       size_t v_stride, uint32_t *packed) {
   uint32_t *to = packed;
   for (size_t j = 0; j < keys; j += BLOCK)
-    to = pack_k_block(pair, keys - j < BLOCK ? keys - j : BLOCK, width, k + j * k_stride, k_stride, to);
+    to = pack_k_block(pair, keys - j < BLOCK ? keys - j : BLOCK, width, k + j * k_stride, k_stride, k_scale, to);
   const size_t padded = inv_rounded_up(keys, BLOCK), channels = inv_rounded_up(width, BLOCK);
   for (size_t first = 0; first < padded; first += INV_ATTENTION_KEYS) {
     const size_t units = inv_attention_v_keys(keys, first) / pair;
@@ -63,10 +63,15 @@ size_t inv_attention_packed_bytes(enum inv_attention_precision precision, size_t
   return (inv_attention_v_start(keys, width, pair) + v) * sizeof(uint32_t);
 }
 
+void inv_attention_pack_scaled(enum inv_attention_precision precision, size_t keys, size_t width, const float *k,
+                               size_t k_stride, float k_scale, const float *v, size_t v_stride, void *packed) {
+  if (precision == INV_ATTENTION_BF16)
+    pack(2, keys, width, k, k_stride, k_scale, v, v_stride, packed);
+  else
+    pack(1, keys, width, k, k_stride, k_scale, v, v_stride, packed);
+}
+
 void inv_attention_pack(enum inv_attention_precision precision, size_t keys, size_t width, const float *k,
                         size_t k_stride, const float *v, size_t v_stride, void *packed) {
-  if (precision == INV_ATTENTION_BF16)
-    pack(2, keys, width, k, k_stride, v, v_stride, packed);
-  else
-    pack(1, keys, width, k, k_stride, v, v_stride, packed);
+  inv_attention_pack_scaled(precision, keys, width, k, k_stride, 1, v, v_stride, packed);
 }
