@@ -25,7 +25,11 @@ extension Tape {
       q: q.headRows, k: k.headRows, v: v.headRows, shape, precision, into: y.pointer, stride: y.channels,
       logSums: logSums?.pointer, pool: pool)
     if let logSums {
-      record(y, FlashAttentionRecord(q: q, k: k, v: v, y: y, logSums: logSums, shape: shape, precision: precision))
+      record(
+        y,
+        FlashAttentionRecord(
+          rows: [q, k, v, y].map { SavedRows($0, on: self) }, slots: [q.slot, k.slot, v.slot], logSums: logSums,
+          shape: shape, precision: precision))
     }
     return y
   }
@@ -36,22 +40,22 @@ extension Activation {
 }
 
 private struct FlashAttentionRecord: TapeRecord {
-  let q: Activation
-  let k: Activation
-  let v: Activation
-  let y: Activation
+  /// Queries, keys, values and the output.
+  let rows: [SavedRows]
+  /// Of queries, keys and values.
+  let slots: [Int?]
   let logSums: Activation
   let shape: AttentionShape
   let precision: AttentionPrecision
 
   func inputGradients(_ dy: Activation, on tape: Tape) {
-    let (dq, dk, dv) = (tape.allocate(q.shape), tape.allocate(k.shape), tape.allocate(v.shape))
+    let saved = rows.map { $0.restored(on: tape) }
+    let gradients = saved.prefix(slots.count).map { tape.allocate($0.shape) }
     flashAttentionGradients(
-      q: q.headRows, k: k.headRows, v: v.headRows, y: y.headRows, dy: dy.headRows, logSums: logSums.pointer, shape,
-      precision, into: (dq.pointer, dk.pointer, dv.pointer), pool: tape.pool)
-    tape.accumulate(dq, for: q.slot)
-    tape.accumulate(dk, for: k.slot)
-    tape.accumulate(dv, for: v.slot)
+      q: saved[0].headRows, k: saved[1].headRows, v: saved[2].headRows, y: saved[3].headRows, dy: dy.headRows,
+      logSums: logSums.pointer, shape, precision,
+      into: (gradients[0].pointer, gradients[1].pointer, gradients[2].pointer), pool: tape.pool)
+    for (gradient, slot) in zip(gradients, slots) { tape.accumulate(gradient, for: slot) }
   }
 }
 
