@@ -106,6 +106,7 @@ INLINE void store_units(const int n, const vector *rows, vector *to, vector *hal
       if (halves) *halves++ = both;
       *to = PAIRS(both);
 #else
+      (void)halves;
       *to = rows[b * n + i];
 #endif
     }
