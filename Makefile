@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release check check-selftest fmt bench bench-peers bench-memory bench-faithful docs interop fuzz install clean-machine packages
+.PHONY: help demo test build release check check-selftest fmt bench bench-faithful bench-peers bench-memory docs interop fuzz install clean-machine packages
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -64,7 +64,7 @@ bench-memory: ## Run a command inside limits of memory (MODEL=package, or COMMAN
 	  $(addprefix --cache ,$(CACHE)) --data $(DATA) -- $(COMMAND)
 
 docs: ## Renew the generated parts of the docs and check every path in them
-	@python3 Benchmarks/table.py --write README.md docs/performance.md
+	@python3 Benchmarks/table.py --write README.md docs/performance.md docs/training.md
 	@python3 Tools/check/docs.py
 
 interop: packages ## Test the files against the real diffusers library (a venv of its own)

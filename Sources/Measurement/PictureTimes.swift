@@ -76,6 +76,7 @@ public struct ModelMeasurement {
       let learned = tape.variable([1, width], (0..<width).map { Double($0 % 5) / 50 })
       let caption = try model.framed([1, model.textEncoder.config.vocabSize, 2])
       let states = model.textEncoder([caption], learned: learned, on: tape)
+      if tape.isShortOfMemory { model.releasePages(of: .textEncoder) }
       let prediction = model.unet(latents(batch: 1, on: tape), timesteps: [600], ConstantContext(states), on: tape)
       tape.backward([(prediction, gradient: prediction)])
       precondition(tape.gradient(of: learned) != nil)

@@ -53,6 +53,8 @@ struct DenoisingLoss {
         Array(batch.noise[range]), to: Array(batch.latents[range]), timestep: batch.timesteps[picture])
     }
     let states = model.textEncoder(batch.ids, learned: learned, on: tape)
+    // Its weights are wanted again at the end of the way back only, when the U-Net's values have gone.
+    if tape.isShortOfMemory { model.releasePages(of: .textEncoder) }
     return model.unet(
       tape.constant([batch.size] + batch.shape, noisy), timesteps: batch.timesteps.map(Float.init),
       ConstantContext(states), on: tape)
