@@ -175,16 +175,20 @@ import Testing
       let results = [1, 2, 3].map { threads -> [[Float]] in
         Parallel.threads = threads
         defer { Parallel.threads = 0 }
-        let inputs = rows.map(GuardedBuffer.init).map { ($0, HeadRows($0.pointer, stride: stride)) }
-        let (y, logSums) = (GuardedBuffer(byteCount: 260 * channels * 4), GuardedBuffer(byteCount: 6 * 130 * 4))
-        flashAttention(
-          q: inputs[0].1, k: inputs[1].1, v: inputs[2].1, shape, precision, into: y.pointer, stride: channels,
-          logSums: logSums.pointer, pool: pool)
+        let inputs = rows.map(GuardedBuffer.init)
         let made = [260, 180, 180].map { GuardedBuffer(byteCount: $0 * channels * 4) }
-        flashAttentionGradients(
-          q: inputs[0].1, k: inputs[1].1, v: inputs[2].1, y: HeadRows(y.pointer, stride: channels), dy: inputs[3].1,
-          logSums: logSums.pointer, shape, precision, into: (made[0].pointer, made[1].pointer, made[2].pointer),
-          pool: pool)
+        let (y, logSums) = (GuardedBuffer(byteCount: 260 * channels * 4), GuardedBuffer(byteCount: 6 * 130 * 4))
+        // An array's elements may die with its last use.
+        withExtendedLifetime(inputs) {
+          let operands = inputs.map { HeadRows($0.pointer, stride: stride) }
+          flashAttention(
+            q: operands[0], k: operands[1], v: operands[2], shape, precision, into: y.pointer, stride: channels,
+            logSums: logSums.pointer, pool: pool)
+          flashAttentionGradients(
+            q: operands[0], k: operands[1], v: operands[2], y: HeadRows(y.pointer, stride: channels), dy: operands[3],
+            logSums: logSums.pointer, shape, precision, into: (made[0].pointer, made[1].pointer, made[2].pointer),
+            pool: pool)
+        }
         return made.map(\.floats)
       }
       #expect(results[0] == results[1] && results[0] == results[2])

@@ -1,6 +1,6 @@
 // The body of every gradient: keys in the lanes of vectors, tile by tile, against all queries, INV_ATTENTION_KEYS at a
-// time. dK and dV of a tile stay in cache, dQ of all queries is summed in scratch. Included after tile.h, with
-//   STORE_ROW(to, x)  where BF16: writes a vector of f32 as that many bf16
+// time. dK and dV of a tile stay in cache, dQ of all queries is summed in scratch. The includer defines what tile.h
+// asks for.
 #pragma once
 #include "tile.h"
 
@@ -10,9 +10,9 @@ struct gradient {
   /// Units of a row, channels up to a multiple of BLOCK, and vectors of a row with its channels across.
   size_t units, channels, across;
   const int32_t *q_dy, *dy_q;
+  /// Both negative, as products add to them.
   float *log_sums, *dy_y;
-  vector *dq, *k, *v, *k_rows, *dk, *dv, *p, *ds;
-  int32_t *ds_rows;
+  vector *dq, *k, *v, *k_rows, *dk, *dv, *p, *ds, *ds_rows;
 };
 
 static struct gradient gradient_of(const struct inv_attention_gradient *a, float *scratch) {
@@ -35,29 +35,19 @@ static struct gradient gradient_of(const struct inv_attention_gradient *a, float
       .dv = (vector *)(scratch + at.dv),
       .p = (vector *)(scratch + at.p),
       .ds = (vector *)(scratch + at.ds),
-      .ds_rows = (int32_t *)(scratch + at.ds_rows),
+      .ds_rows = (vector *)(scratch + at.ds_rows),
   };
 }
 
-/// The f32 that the products see instead of x.
-INLINE float rounded(float x) {
-#if BF16
-  uint32_t word;
-  memcpy(&word, &x, sizeof word);
-  word = (word + 0x7FFF + (word >> 16 & 1)) & 0xFFFF0000;
-  memcpy(&x, &word, sizeof x);
-#endif
-  return x;
-}
-
-/// The sum of dy * y, with dy as in the product dY V^T that it is subtracted from: their difference is small where one
-/// key has nearly all weight.
+/// The sum of dy * y, with dy rounded as in the product dY V^T that it is subtracted from: their difference is small
+/// where one key has nearly all weight.
 static float row_product(const float *dy, const float *y, size_t width) {
   inv_four sums = {};
-  size_t c = 0;
-  for (; c + 4 <= width; c += 4)
-    UNROLL for (size_t i = 0; i < 4; i++) sums[i] += rounded(dy[c + i]) * y[c + i];
-  for (; c < width; c++) sums[0] += rounded(dy[c]) * y[c];
+  for (size_t c = 0; c < width; c += 4) {
+    inv_four slopes = inv_row_four(dy, c, width);
+    if (BF16) slopes = (inv_four)(inv_bf16_words(slopes) & 0xFFFF0000);
+    sums += slopes * inv_row_four(y, c, width);
+  }
   return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
@@ -72,8 +62,8 @@ static void prepare(const struct gradient *g) {
   inv_attention_pack(precision, a->queries, a->width, a->dy, a->dy_stride, a->q, a->q_stride, (void *)g->dy_q);
   for (size_t i = 0; i < rows; i++) {
     const int there = i < a->queries;
-    g->log_sums[i] = there ? a->log_sums[i] : 1e30f;
-    g->dy_y[i] = there ? row_product(a->dy + i * a->dy_stride, a->y + i * a->y_stride, a->width) : 0;
+    g->log_sums[i] = there ? -a->log_sums[i] : -1e30f;
+    g->dy_y[i] = there ? -row_product(a->dy + i * a->dy_stride, a->y + i * a->y_stride, a->width) : 0;
   }
   memset(g->dq, 0, rows * g->across * sizeof(vector));
 }
@@ -92,7 +82,7 @@ static void load_keys(const struct gradient *g, size_t key, size_t count, size_t
       for (size_t i = 0; i < PAIR_SIZE; i++)
         if (j + i < count) memcpy(&rows[i], k + (j + i) * a->k_stride + c, bytes);
 #if BF16
-      *to = PAIR(rows[0], rows[1]);
+      *to = PAIRS(HALVES(rows[0], rows[1]));
 #else
       *to = rows[0];
 #endif
@@ -106,14 +96,18 @@ static void hide_later(size_t query, size_t key, size_t lanes, float *scores) {
       if (key + lane > query + b) scores[b * lanes + lane] = -INFINITY;
 }
 
-/// A block of queries' rows (BLOCK, n) as units of queries with the keys across.
-INLINE void store_units(const int n, const vector *rows, vector *to) {
+/// A block of queries' rows (BLOCK, n) as units of queries with the keys across, and unless NULL in `halves`, the rows
+/// of a unit one after the other.
+INLINE void store_units(const int n, const vector *rows, vector *to, vector *halves) {
   UNROLL for (int b = 0; b < BLOCK; b += PAIR_SIZE) {
-    UNROLL for (int i = 0; i < n; i++) {
+    UNROLL for (int i = 0; i < n; i++, to++) {
 #if BF16
-      to[b / 2 * n + i] = PAIR(rows[b * n + i], rows[(b + 1) * n + i]);
+      const vector both = HALVES(rows[b * n + i], rows[(b + 1) * n + i]);
+      if (halves) *halves++ = both;
+      *to = PAIRS(both);
 #else
-      to[b * n + i] = rows[b * n + i];
+      (void)halves;
+      *to = rows[b * n + i];
 #endif
     }
   }
@@ -123,23 +117,26 @@ INLINE void store_units(const int n, const vector *rows, vector *to) {
 INLINE void score_gradients(const int n, const struct gradient *g, size_t query, size_t queries, size_t key) {
   const int masked = g->of->causal && key + (size_t)n * LANES > query + 1;
   const int32_t *q = g->q_dy + query * g->units, *dy = g->dy_q + query * g->units;
-  vector *p = g->p, *ds = g->ds;
+  const int step = n * BLOCK / PAIR_SIZE;
+  vector *p = g->p, *ds = g->ds, *rows = g->ds_rows;
   for (size_t j = 0; j < queries; j += BLOCK, q += g->units * BLOCK, dy += g->units * BLOCK) {
     vector powers[VECTORS * BLOCK], slopes[VECTORS * BLOCK];
-    UNROLL for (int i = 0; i < n * BLOCK; i++) powers[i] = splat(-g->log_sums[query + j + i / n]);
+    UNROLL for (int i = 0; i < n * BLOCK; i++) powers[i] = splat(g->log_sums[query + j + i / n]);
     multiply(n, powers, g->units, g->k, q);
-    if (masked) hide_later(query + j, key, (size_t)n * LANES, (float *)powers);
+    if (masked) {
+      // Not `powers`, which an address would keep out of registers.
+      vector scores[VECTORS * BLOCK];
+      UNROLL for (int i = 0; i < n * BLOCK; i++) scores[i] = powers[i];
+      hide_later(query + j, key, (size_t)n * LANES, (float *)scores);
+      UNROLL for (int i = 0; i < n * BLOCK; i++) powers[i] = scores[i];
+    }
     UNROLL for (int i = 0; i < n * BLOCK; i++) powers[i] = exp2_of(powers[i]);
-    store_units(n, powers, p);
-    UNROLL for (int i = 0; i < n * BLOCK; i++) slopes[i] = splat(-g->dy_y[query + j + i / n]);
+    store_units(n, powers, p, NULL);
+    UNROLL for (int i = 0; i < n * BLOCK; i++) slopes[i] = splat(g->dy_y[query + j + i / n]);
     multiply(n, slopes, g->units, g->v, dy);
     UNROLL for (int i = 0; i < n * BLOCK; i++) slopes[i] *= powers[i];
-    store_units(n, slopes, ds);
-#if BF16
-    UNROLL for (int i = 0; i < n * BLOCK; i++) STORE_ROW((uint16_t *)g->ds_rows + (j * n + i) * LANES, slopes[i]);
-#endif
-    p += n * BLOCK / PAIR_SIZE;
-    ds += n * BLOCK / PAIR_SIZE;
+    store_units(n, slopes, ds, rows);
+    p += step, ds += step, rows += step;
   }
 }
 
@@ -154,19 +151,24 @@ INLINE void add_keys(const int n, const struct gradient *g, size_t units, const 
   }
 }
 
-/// dq (queries, across), `m` vectors of each row from vector `c` on, += dS K, where dS has rows of `units`.
-INLINE void add_query_vectors(const int m, const struct gradient *g, size_t query, size_t queries, size_t units,
+/// dq (queries, across), `m` vectors of each row from vector `c` on, += dS K over a tile of `n` vectors of keys.
+INLINE void add_query_vectors(const int m, const struct gradient *g, size_t query, size_t queries, size_t n,
                               size_t c) {
+  // Units of a vector that belong to one row.
+  enum { UNITS = LANES / PAIR_SIZE };
   vector *dq = g->dq + query * g->across + c;
-  const int32_t *ds = g->ds_rows;
-  for (size_t j = 0; j < queries; j += BLOCK, dq += BLOCK * g->across, ds += BLOCK * units) {
+  const int32_t *ds = (const int32_t *)g->ds_rows;
+  for (size_t j = 0; j < queries; j += BLOCK, dq += BLOCK * g->across, ds += BLOCK * n * UNITS) {
     vector acc[VECTORS * BLOCK];
     const vector *k = g->k_rows + c;
     UNROLL for (int i = 0; i < m * BLOCK; i++) acc[i] = dq[i / m * g->across + i % m];
-    for (size_t u = 0; u < units; u++, k += g->across) {
-      UNROLL for (int b = 0; b < BLOCK; b++) {
-        const vector unit = (vector)((bits){} + ds[b * units + u]);
-        UNROLL for (int i = 0; i < m; i++) acc[b * m + i] = DOT(acc[b * m + i], k[i], unit);
+    for (size_t part = 0; part < n; part++) {
+      const int32_t *units = ds + part * LANES;
+      _Pragma("clang loop unroll(disable)") for (size_t u = 0; u < UNITS; u++, k += g->across) {
+        UNROLL for (int b = 0; b < BLOCK; b++) {
+          const vector unit = (vector)((bits){} + units[b / PAIR_SIZE * n * LANES + b % PAIR_SIZE * UNITS + u]);
+          UNROLL for (int i = 0; i < m; i++) acc[b * m + i] = DOT(acc[b * m + i], k[i], unit);
+        }
       }
     }
     UNROLL for (int i = 0; i < m * BLOCK; i++) dq[i / m * g->across + i % m] = acc[i];
@@ -174,15 +176,15 @@ INLINE void add_query_vectors(const int m, const struct gradient *g, size_t quer
 }
 
 /// In as few passes as VECTORS allows, of about equal widths.
-INLINE void add_queries(const struct gradient *g, size_t query, size_t queries, size_t units) {
+INLINE void add_queries(const struct gradient *g, size_t query, size_t queries, size_t n) {
   for (size_t c = 0; c < g->across;) {
     const size_t left = g->across - c, passes = (left + VECTORS - 1) / VECTORS, m = (left + passes - 1) / passes;
     switch (m) {
-      case 1: add_query_vectors(1, g, query, queries, units, c); break;
-      case 2: add_query_vectors(2, g, query, queries, units, c); break;
+      case 1: add_query_vectors(1, g, query, queries, n, c); break;
+      case 2: add_query_vectors(2, g, query, queries, n, c); break;
 #if VECTORS == 4
-      case 3: add_query_vectors(3, g, query, queries, units, c); break;
-      default: add_query_vectors(4, g, query, queries, units, c); break;
+      case 3: add_query_vectors(3, g, query, queries, n, c); break;
+      default: add_query_vectors(4, g, query, queries, n, c); break;
 #endif
     }
     c += m;
@@ -205,7 +207,7 @@ INLINE void key_tile(const int n, const struct gradient *g, size_t key, size_t c
     score_gradients(n, g, query, queries, key);
     add_keys(n, g, units, g->p, g->q_dy + rows, g->dv);
     add_keys(n, g, units, g->ds, g->dy_q + rows, g->dk);
-    add_queries(g, query, queries, keys / PAIR_SIZE);
+    add_queries(g, query, queries, n);
   }
   float one[VECTORS * LANES], scale[VECTORS * LANES];
   for (size_t i = 0; i < VECTORS * LANES; i++) one[i] = 1, scale[i] = a->scale;

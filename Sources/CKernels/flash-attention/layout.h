@@ -40,7 +40,7 @@ struct inv_gradient_layout {
   size_t dq;
   /// Of a tile of keys: K and V with their keys across, K with its channels across, and the sums of dK and dV.
   size_t k, v, k_rows, dk, dv;
-  /// Of a tile of keys and INV_ATTENTION_KEYS queries: P and dS with the keys across, and dS's rows as units of keys.
+  /// Of a tile of keys and INV_ATTENTION_KEYS queries: P and dS with the keys across, and dS's rows as pairs of keys.
   size_t p, ds, ds_rows;
   size_t total;
 };

@@ -2,41 +2,34 @@
 #include <string.h>
 
 #include "layout.h"
+#include "rows.h"
 
 enum { BLOCK = INV_ATTENTION_BLOCK };
-
-/// The f32's nearest bf16, ties to even. NaN stays NaN unless its mantissa is all ones, which no arithmetic makes.
-static inline uint32_t bf16_bits(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
-}
-
-static inline uint32_t unit_of(size_t pair, float even, float odd) {
-  uint32_t bits;
-  memcpy(&bits, &even, sizeof bits);
-  return pair == 2 ? bf16_bits(even) | bf16_bits(odd) << 16 : bits;
-}
+_Static_assert(BLOCK == 4, "blocks are turned as inv_four");
 
 /// One block of K, scaled. Rows past the keys are zero.
 static inline uint32_t *pack_k_block(size_t pair, size_t rows, size_t width, const float *k, size_t stride,
                                      float scale, uint32_t *to) {
-  for (size_t c = 0; c < width; c += pair, to += BLOCK)
-    for (size_t b = 0; b < BLOCK; b++) {
-      const float *x = k + b * stride + c;
-      to[b] = b < rows ? unit_of(pair, x[0] * scale, pair == 2 && c + 1 < width ? x[1] * scale : 0) : 0;
-    }
-  return to;
+  const size_t units = inv_attention_units(width, pair);
+  for (size_t u = 0; u < units; u += 4) {
+    inv_four four[BLOCK];
+    for (size_t b = 0; b < BLOCK; b++)
+      four[b] = b < rows ? inv_row_units(pair, k + b * stride, u * pair, width, scale) : (inv_four){};
+    inv_turn(four);
+    memcpy(to + u * BLOCK, four, (units - u < 4 ? units - u : 4) * sizeof(inv_four));
+  }
+  return to + units * BLOCK;
 }
 
 /// One unit of keys of V: the rows `even` and `odd` (NULL: zeros). Blocks of channels lie `step` units apart.
 static inline void pack_v_unit(size_t pair, size_t width, const float *even, const float *odd, size_t step,
                                uint32_t *to) {
-  for (size_t c = 0; c < width; c += BLOCK, to += step)
-    for (size_t b = 0; b < BLOCK; b++) {
-      const int inside = c + b < width;
-      to[b] = unit_of(pair, even && inside ? even[c + b] : 0, odd && inside ? odd[c + b] : 0);
-    }
+  for (size_t c = 0; c < width; c += BLOCK, to += step) {
+    inv_four unit = even ? inv_row_four(even, c, width) : (inv_four){};
+    if (pair == 2)
+      unit = inv_pairs(inv_bf16_words(unit), inv_bf16_words(odd ? inv_row_four(odd, c, width) : (inv_four){}));
+    memcpy(to, &unit, sizeof unit);
+  }
 }
 
 static inline __attribute__((always_inline)) void pack(size_t pair, size_t keys, size_t width, const float *k,

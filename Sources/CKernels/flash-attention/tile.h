@@ -1,15 +1,16 @@
 // The body of every microkernel. The includer defines
 //   LANES    f32 lanes of a vector
 //   VECTORS  vectors of queries in a tile; VECTORS * (INV_ATTENTION_BLOCK + 1) + 1 registers are in use
-//   BF16     1 for products of bf16 pairs, with DOT(acc, a, b): acc + the dot product of two pairs in each lane, and
-//            PAIR(even, odd): two vectors of f32 as pairs of bf16; 0 for products of f32
+//   BF16     1 for products of bf16 pairs, with DOT(acc, a, b): acc + the dot product of two pairs in each lane,
+//            HALVES(even, odd): two vectors of f32 as one of bf16, one after the other, and PAIRS(halves): the elements
+//            of the two in turns; 0 for products of f32
 //   EXP2(x)  where an instruction set has something better: 2^x as exp2_of below
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-#include "../templates/turn.h"
 #include "layout.h"
+#include "rows.h"
 
 enum { BLOCK = INV_ATTENTION_BLOCK, KEYS = INV_ATTENTION_KEYS, PAIR_SIZE = BF16 ? 2 : 1 };
 
@@ -68,25 +69,6 @@ INLINE void multiply(const int n, vector *acc, size_t depth, const vector *vecto
   }
 }
 
-/// Up to four units of a row from channel `c` on, times the scale; past its width zeros.
-INLINE inv_four row_units(const float *q, size_t c, size_t width, float scale) {
-  typedef float floats __attribute__((vector_size(4 * PAIR_SIZE * sizeof(float))));
-  floats x = {};
-  if (c + 4 * PAIR_SIZE <= width)
-    memcpy(&x, q + c, sizeof x);
-  else
-    for (size_t i = 0; c + i < width; i++) x[i] = q[c + i];
-  x *= scale;
-#if BF16
-  typedef uint32_t words __attribute__((vector_size(sizeof x)));
-  const words rounded = (words)x + 0x7FFF + (((words)x >> 16) & 1), high = rounded >> 16;
-  return (inv_four)(__builtin_shufflevector(high, high, 0, 2, 4, 6) |
-                    (__builtin_shufflevector(rounded, rounded, 1, 3, 5, 7) & 0xFFFF0000));
-#else
-  return x;
-#endif
-}
-
 /// Rows (count, width) with their channels across: (units, lanes), times the scale. Lanes past the last row repeat it.
 /// `to` has room for units up to a multiple of 4.
 static void load_across(const float *rows, size_t stride, size_t width, float scale, size_t count, size_t lanes,
@@ -96,7 +78,7 @@ static void load_across(const float *rows, size_t stride, size_t width, float sc
     for (size_t i = 0; i < 4; i++) q[i] = rows + (lane + i < count ? lane + i : count - 1) * stride;
     for (size_t c = 0; c < width; c += 4 * PAIR_SIZE) {
       inv_four units[4];
-      UNROLL for (int i = 0; i < 4; i++) units[i] = row_units(q[i], c, width, scale);
+      UNROLL for (int i = 0; i < 4; i++) units[i] = inv_row_units(PAIR_SIZE, q[i], c, width, scale);
       inv_turn(units);
       UNROLL for (size_t i = 0; i < 4; i++) memcpy(to + (c / PAIR_SIZE + i) * lanes + lane, &units[i], sizeof units[i]);
     }
@@ -116,7 +98,7 @@ INLINE vector powers_of(const vector *scores, const int step, vector *sum) {
 #if BF16
   // The sum of what is multiplied, so that rounding leaves the weights' sum 1: where one key has nearly all weight, the
   // gradient is a difference of nearly equal values.
-  const vector pair = PAIR(even, exp2_of(scores[step])), ones = (vector)((bits){} + 0x3F803F80);
+  const vector pair = PAIRS(HALVES(even, exp2_of(scores[step]))), ones = (vector)((bits){} + 0x3F803F80);
   *sum = DOT(*sum, pair, ones);
   return pair;
 #else
