@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release check check-selftest fmt bench bench-peers bench-memory docs interop fuzz install clean-machine packages
+.PHONY: help demo test build release check check-selftest fmt bench bench-faithful bench-peers bench-memory docs interop fuzz install clean-machine packages
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -43,6 +43,10 @@ bench: release ## Measure the README's table again (ONLY=picture measures one pa
 	$(SWIFT) build $(RELEASE) -j $(JOBS) --product KernelBenchmark
 	@python3 Benchmarks/bench.py $(addprefix --only ,$(ONLY))
 
+bench-faithful: release ## Measure how close the embedded model's int8 package is to its f32 weights
+	$(SWIFT) build $(RELEASE) -j $(JOBS) --product FaithfulBenchmark
+	@Benchmarks/faithful.sh
+
 bench-peers: packages ## Time other engines on the same weights (TASK=training SIZE=256 THREADS=1 ONLY=engine)
 	$(SWIFT) build $(RELEASE) -j $(JOBS) --product EngineBenchmark
 	@Benchmarks/peers/setup.sh
@@ -60,7 +64,7 @@ bench-memory: ## Run a command inside limits of memory (MODEL=package, or COMMAN
 	  $(addprefix --cache ,$(CACHE)) --data $(DATA) -- $(COMMAND)
 
 docs: ## Renew the generated parts of the docs and check every path in them
-	@python3 Benchmarks/table.py --write README.md docs/performance.md
+	@python3 Benchmarks/table.py --write README.md docs/performance.md docs/training.md
 	@python3 Tools/check/docs.py
 
 interop: packages ## Test the files against the real diffusers library (a venv of its own)

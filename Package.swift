@@ -150,7 +150,11 @@ let package = Package(
     .testTarget(name: "CrashTests", dependencies: ["FuzzParsers"], exclude: ["Crashes"]),
     // What the fuzzers feed, and the tests that feed it their findings again.
     .target(
-      name: "FuzzParsers", dependencies: ["Embeddings", "Errors", "Formats", "Images", "StrictJSON", "Tokenizer"],
+      name: "FuzzParsers",
+      dependencies: [
+        "Daemon", "Embeddings", "Errors", "Formats", "Images", "StrictJSON", "Tokenizer", "Wire",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
       path: "Tests/FuzzParsers"),
     // What the tests of several targets share.
     .target(name: "TestSupport", path: "Tests/TestSupport"),

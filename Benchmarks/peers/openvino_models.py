@@ -1,5 +1,5 @@
 """Makes OpenVINO's models from a diffusers folder and keeps them: the U-Net with weights and activations in int8 by
-NNCF, text encoder and VAE decoder as they are. Quantising SD 1.5 needs about 14 GB of memory, once.
+NNCF, text encoder and VAE decoder as they are. Quantising SD 1.5 needs about 11 GB of memory, once.
 
     openvino_models.py MODEL FOLDER
 """

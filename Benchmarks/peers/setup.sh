@@ -2,7 +2,7 @@
 # Makes what the peers need, in a folder outside the project: two Python environments, a model of real size with random
 # weights, OpenVINO's and our int8 versions of it. Done once; a part that is there already is left alone.
 # Usage: Benchmarks/peers/setup.sh [python|sdcpp|model|openvino|package]...   (all without any)
-# About 10 GB of disk, 14 GB of memory while OpenVINO's model is quantised, half an hour on two cores.
+# About 10 GB of disk, 11 GB of memory while OpenVINO's model is quantised, half an hour on two cores.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${INVERSION_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/inversion-peers}

@@ -51,7 +51,9 @@ struct FolderState {
     var found: Set<String> = []
     hasOtherChanges = true
     do throws(InversionError) {
-      found = try EmbeddingFolder.files(of: folder, enter: enter).filter(Self.isCandidate)
+      found = try EmbeddingFolder.files(of: folder, enter: enter).filter { path in
+        Self.isCandidate(path) || EmbeddingFolder.leaves(folder, path)
+      }
       folderRefusal = nil
     } catch {
       // A folder that is being replaced is gone for a moment: what it held stays in force.
@@ -79,7 +81,10 @@ struct FolderState {
 
   /// Reads one file again, which may be new, changed or gone.
   mutating func refresh(_ path: String) {
-    guard Self.isCandidate(path) else { return }
+    if EmbeddingFolder.leaves(folder, path) {
+      return refuse(path, "a link out of the embeddings folder; put the file itself there, or a hard link", stamp: nil)
+    }
+    guard Self.isCandidate(path) || files[path] != nil else { return }
     let full = "\(folder)/\(path)"
     readCount += 1
     totalReads += 1

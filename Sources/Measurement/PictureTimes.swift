@@ -75,7 +75,7 @@ public struct ModelMeasurement {
       let width = model.textEncoder.config.hiddenSize
       let learned = tape.variable([1, width], (0..<width).map { Double($0 % 5) / 50 })
       let caption = try model.framed([1, model.textEncoder.config.vocabSize, 2])
-      let states = model.textEncoder([caption], learned: learned, on: tape)
+      let states = memory.states(model, [caption], learned: learned, on: tape)
       let prediction = model.unet(latents(batch: 1, on: tape), timesteps: [600], ConstantContext(states), on: tape)
       tape.backward([(prediction, gradient: prediction)])
       precondition(tape.gradient(of: learned) != nil)

@@ -78,6 +78,17 @@ public final class WorkingMemory {
   }
 }
 
+extension WorkingMemory {
+  /// The text encoder's states, at its turns alone in memory where that is short: its weights go until the way back,
+  /// and what the U-Net's way back used goes before them.
+  public func states(_ model: DiffusionModel, _ ids: [[Int]], learned: Activation?, on tape: Tape) -> Activation {
+    let states = model.textEncoder(ids, learned: learned, on: tape)
+    guard tape.isShortOfMemory else { return states }
+    model.releasePages(of: .textEncoder)
+    return tape.onTheWayBack(states) { [pool] in pool.dropFree() }
+  }
+}
+
 extension UNet2DConditionModel {
   /// Whether its layers compute in int8, the sensitive ones apart.
   var isQuantised: Bool {

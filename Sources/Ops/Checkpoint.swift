@@ -27,6 +27,27 @@ extension Tape {
   }
 }
 
+extension Tape {
+  /// x itself. On the way back, `body` is called when all that was computed from the result has been passed, and before
+  /// what x was computed from.
+  public func onTheWayBack(_ x: Activation, _ body: @escaping () -> Void) -> Activation {
+    guard recording, x.needsGradient else { return x }
+    let y = alias(x, slot: newSlot())
+    record(y, MarkRecord(x: x.slot, body: body))
+    return y
+  }
+}
+
+private struct MarkRecord: TapeRecord {
+  let x: Int?
+  let body: () -> Void
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    body()
+    tape.accumulate(dy, for: x)
+  }
+}
+
 struct CheckpointRecord {
   let inputs: [Activation]
   let outputs: [(slot: Int?, shape: [Int])]

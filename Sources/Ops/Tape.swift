@@ -17,6 +17,8 @@ public final class Tape {
   public var recomputes = false
   /// Whether values for the way back are kept in int8, a quarter of the memory.
   public var savesInt8 = false
+  /// Whether less is kept for the way back than is fastest or most exact.
+  public var isShortOfMemory: Bool { recomputes || savesInt8 }
   /// Whether the way back through int8 layers multiplies in f32: the straight-through gradient by which that in int8 is
   /// judged. It widens the weights of each layer for the moment.
   public var isStraightThrough = false

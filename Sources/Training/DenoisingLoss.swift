@@ -52,7 +52,7 @@ struct DenoisingLoss {
       model.schedule.addNoise(
         Array(batch.noise[range]), to: Array(batch.latents[range]), timestep: batch.timesteps[picture])
     }
-    let states = model.textEncoder(batch.ids, learned: learned, on: tape)
+    let states = memory.states(model, batch.ids, learned: learned, on: tape)
     return model.unet(
       tape.constant([batch.size] + batch.shape, noisy), timesteps: batch.timesteps.map(Float.init),
       ConstantContext(states), on: tape)

@@ -89,7 +89,7 @@ private let tiny = project + "/Tests/ModelsTests/Golden/sd1-tiny"
     let plan = folder.path + "/plan.json"
     let analyzed = try await run("analyze", tiny, "--out", plan, "--steps", "1", "--threshold", "1000")
     #expect(analyzed.status == 0, "\(analyzed.errors)")
-    #expect(analyzed.output.contains("mid_block.resnets.0.conv1") && analyzed.output.contains("with this plan"))
+    #expect(analyzed.output.contains("mid_block.resnets.0.conv1"))
     let imported = try await run("import", tiny, "--name", "tiny", "--plan", plan)
     #expect(imported.status == 0 && !imported.output.contains("int8"), "no layer reaches that threshold")
     // A plan for this model is none for another.
@@ -100,15 +100,11 @@ private let tiny = project + "/Tests/ModelsTests/Golden/sd1-tiny"
 
   @Test func aModelIsTakenByItsName() async throws {
     try #require(try await run("import", tiny, "--name", "tiny").status == 0)
-    // Far enough to know that the model was found: it is one that cannot be trained.
-    let pictures = project + "/concepts/bell-pepper"
+    let word = folder.path + "/x.safetensors"
     let trained = try await Program.run(
       "inversion",
-      [
-        "train", "--images", pictures, "--token", "<x>", "--init-word", "cat", "--output",
-        folder.path + "/x.safetensors",
-      ]
-        + ["--model", "tiny"], environment: ["INVERSION_MODELS": models])
-    #expect(trained.status == 65 && trained.errors.contains("'tiny': a model package"), "\(trained.errors)")
+      ["train", "--images", project + "/concepts/bell-pepper", "--token", "<x>", "--init-word", "cat", "--steps", "1"]
+        + ["--output", word, "--model", "tiny"], environment: ["INVERSION_MODELS": models])
+    #expect(trained.status == 0 && FileManager.default.fileExists(atPath: word), "\(trained.errors)")
   }
 }

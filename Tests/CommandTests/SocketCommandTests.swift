@@ -36,7 +36,8 @@ import Testing
         try embeddingFile(0.1, name: "<w>", width: 768), 65,
         "768 wide: made for SD 1.x (CLIP ViT-L); this model needs 4"
       ),
-      (Array(try embeddingFile(1, name: "<w>").dropLast(3)), 65, "truncated"), (Array("garbage".utf8), 65, "neither safetensors nor"),
+      (Array(try embeddingFile(1, name: "<w>").dropLast(3)), 65, "truncated"),
+      (Array("garbage".utf8), 65, "neither safetensors nor"),
       (try embeddingFile(.nan, name: "<w>"), 65, "not finite"),
     ]
     for (bytes, status, message) in cases {

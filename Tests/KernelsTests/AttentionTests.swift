@@ -22,10 +22,10 @@ import Testing
     let width: Int
     let causal: Bool
     /// Elements from row to row of q, k, v and the output.
-    let strides: (q: Int, k: Int, v: Int, output: Int)
+    var strides: (q: Int, k: Int, v: Int, output: Int)
     var q: [Float]
     var k: [Float]
-    let v: [Float]
+    var v: [Float]
     let scale: Float
 
     init(queries: Int, keys: Int, width: Int, causal: Bool = false, largest: Float = 2, scale: Float? = nil) {
@@ -73,7 +73,7 @@ import Testing
       var attention = inv_attention(
         queries: queries, keys: keys, width: width, scale: scale, causal: causal ? 1 : 0,
         q: q.pointer.assumingMemoryBound(to: Float.self), q_stride: strides.q, packed: packed.pointer,
-        output: output.pointer.assumingMemoryBound(to: Float.self), output_stride: strides.output)
+        output: output.pointer.assumingMemoryBound(to: Float.self), output_stride: strides.output, log_sums: nil)
       for first in Swift.stride(from: 0, to: queries, by: tile) {
         kernel.pointee.run(&attention, first, min(tile, queries - first), scratch.pointer)
       }
@@ -115,6 +115,7 @@ import Testing
   @Test(arguments: [3, 7, 64, 80, 160, 512])
   func widths(width: Int) {
     expectClose(Problem(queries: 67, keys: 77, width: width), "67 x 77 x \(width)")
+    expectClose(Problem(queries: 17, keys: 200, width: width), "17 x 200 x \(width)")
   }
 
   @Test(arguments: [1, 2, 15, 16, 17, 64, 65, 77, 130])

@@ -84,4 +84,20 @@ import Testing
       gradient([2, 4, 4, 8]) { $0.conv2d($1, Conv2d(weight: .half(half(conv)), bias: nil, padding: (1, 1))) },
       gradient([2, 4, 4, 8]) { $0.conv2d($1, Conv2d(weight: conv, bias: nil, padding: (1, 1))) }, "convolution")
   }
+
+  @Test func marksOnTheWayBack() {
+    let tape = Tape(recording: true)
+    let x = tape.variable([1, 4], [1, 2, 3, 4])
+    var passed: [String] = []
+    let early = tape.onTheWayBack(tape.silu(x)) { passed.append("early") }
+    let late = tape.onTheWayBack(tape.silu(early)) { passed.append("late") }
+    tape.backward([(late, gradient: tape.constant([1, 4], [1, 1, 1, 1]))])
+    #expect(passed == ["late", "early"])
+    let plain = Tape(recording: true)
+    let same = plain.variable([1, 4], [1, 2, 3, 4])
+    plain.backward([(plain.silu(plain.silu(same)), gradient: plain.constant([1, 4], [1, 1, 1, 1]))])
+    #expect(tape.gradient(of: x)?.floats == plain.gradient(of: same)?.floats)
+    let constant = tape.constant([1], [1])
+    #expect(tape.onTheWayBack(constant) {} === constant)
+  }
 }

@@ -62,8 +62,13 @@ import Testing
     #expect(pool.usage.live == 0 && pool.keptBytes == 1 << 10, "a spilled block does not wait")
   }
 
-  /// Whether the address lies in a mapping of a file of ours, by /proc/self/maps.
+  /// Whether the address lies in a mapping of a file of ours, by /proc/self/maps. What is read there can lack a line
+  /// while other tests map and unmap, so it is read again until the address shows.
   private static func isFile(_ pointer: UnsafeMutableRawPointer) -> Bool {
+    (0..<50).contains { _ in isFileByOneReading(pointer) }
+  }
+
+  private static func isFileByOneReading(_ pointer: UnsafeMutableRawPointer) -> Bool {
     let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
     return maps.split(separator: "\n").contains { line in
       let range = line.split(separator: " ")[0].split(separator: "-").compactMap { UInt($0, radix: 16) }

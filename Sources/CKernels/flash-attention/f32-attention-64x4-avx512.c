@@ -20,10 +20,14 @@ static inline __m512 exp2_avx512(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-#include "tile.h"
+#include "gradient.h"
 
 void inv_f32_attention_ukernel_64x4__avx512(const struct inv_attention *a, size_t first, size_t count, void *scratch) {
   attention_tile(a, first, count, scratch);
+}
+
+void inv_f32_attention_gradient_ukernel_64x4__avx512(const struct inv_attention_gradient *a, void *scratch) {
+  attention_gradient(a, scratch);
 }
 #pragma clang attribute pop
 #endif

@@ -1,20 +1,24 @@
 // The body of every microkernel. The includer defines
 //   LANES    f32 lanes of a vector
 //   VECTORS  vectors of queries in a tile; VECTORS * (INV_ATTENTION_BLOCK + 1) + 1 registers are in use
-//   BF16     1 for products of bf16 pairs, with DOT(acc, a, b): acc + the dot product of two pairs in each lane, and
-//            PAIR(even, odd): two vectors of f32 as pairs of bf16; 0 for products of f32
+//   BF16     1 for products of bf16 pairs, with DOT(acc, a, b): acc + the dot product of two pairs in each lane,
+//            HALVES(even, odd): two vectors of f32 as one of bf16, one after the other, and PAIRS(halves): the elements
+//            of the two in turns; 0 for products of f32
 //   EXP2(x)  where an instruction set has something better: 2^x as exp2_of below
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-#include "../templates/turn.h"
 #include "layout.h"
+#include "rows.h"
 
 enum { BLOCK = INV_ATTENTION_BLOCK, KEYS = INV_ATTENTION_KEYS, PAIR_SIZE = BF16 ? 2 : 1 };
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t bits __attribute__((vector_size(LANES * sizeof(float))));
+
+/// Scores are in units of it, because powers of 2 are cheaper.
+#define LOG2_E 1.44269504f
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -65,35 +69,16 @@ INLINE void multiply(const int n, vector *acc, size_t depth, const vector *vecto
   }
 }
 
-/// Up to four units of a query from channel `c` on, times the scale; past its width zeros.
-INLINE inv_four query_units(const float *q, size_t c, size_t width, float scale) {
-  typedef float floats __attribute__((vector_size(4 * PAIR_SIZE * sizeof(float))));
-  floats x = {};
-  if (c + 4 * PAIR_SIZE <= width)
-    memcpy(&x, q + c, sizeof x);
-  else
-    for (size_t i = 0; c + i < width; i++) x[i] = q[c + i];
-  x *= scale;
-#if BF16
-  typedef uint32_t words __attribute__((vector_size(sizeof x)));
-  const words rounded = (words)x + 0x7FFF + (((words)x >> 16) & 1), high = rounded >> 16;
-  return (inv_four)(__builtin_shufflevector(high, high, 0, 2, 4, 6) |
-                    (__builtin_shufflevector(rounded, rounded, 1, 3, 5, 7) & 0xFFFF0000));
-#else
-  return x;
-#endif
-}
-
-/// The queries with their channels across: (units, lanes), times the scale and log2(e), because powers of 2 are
-/// cheaper. Lanes past the last query repeat it. `to` has room for units up to a multiple of 4.
-static void load_queries(const struct inv_attention *a, size_t first, size_t count, size_t lanes, float *to) {
-  const float scale = a->scale * 1.44269504f;
+/// Rows (count, width) with their channels across: (units, lanes), times the scale. Lanes past the last row repeat it.
+/// `to` has room for units up to a multiple of 4.
+static void load_across(const float *rows, size_t stride, size_t width, float scale, size_t count, size_t lanes,
+                        float *to) {
   for (size_t lane = 0; lane < lanes; lane += 4) {
     const float *q[4];
-    for (size_t i = 0; i < 4; i++) q[i] = a->q + (first + (lane + i < count ? lane + i : count - 1)) * a->q_stride;
-    for (size_t c = 0; c < a->width; c += 4 * PAIR_SIZE) {
+    for (size_t i = 0; i < 4; i++) q[i] = rows + (lane + i < count ? lane + i : count - 1) * stride;
+    for (size_t c = 0; c < width; c += 4 * PAIR_SIZE) {
       inv_four units[4];
-      UNROLL for (int i = 0; i < 4; i++) units[i] = query_units(q[i], c, a->width, scale);
+      UNROLL for (int i = 0; i < 4; i++) units[i] = inv_row_units(PAIR_SIZE, q[i], c, width, scale);
       inv_turn(units);
       UNROLL for (size_t i = 0; i < 4; i++) memcpy(to + (c / PAIR_SIZE + i) * lanes + lane, &units[i], sizeof units[i]);
     }
@@ -111,9 +96,11 @@ static void hide(const struct inv_attention *a, size_t first, size_t key, size_t
 INLINE vector powers_of(const vector *scores, const int step, vector *sum) {
   const vector even = exp2_of(scores[0]);
 #if BF16
-  const vector odd = exp2_of(scores[step]);
-  *sum += even + odd;
-  return PAIR(even, odd);
+  // The sum of what is multiplied, so that rounding leaves the weights' sum 1: where one key has nearly all weight, the
+  // gradient is a difference of nearly equal values.
+  const vector pair = PAIRS(HALVES(even, exp2_of(scores[step]))), ones = (vector)((bits){} + 0x3F803F80);
+  *sum = DOT(*sum, pair, ones);
+  return pair;
 #else
   (void)step;
   *sum += even;
@@ -188,27 +175,26 @@ INLINE int hasty_powers(const int n, size_t units, const vector *q, const int32_
   return 1;
 }
 
-/// The rows of sums (channels, lanes), channels a multiple of 4, divided by the sums of the powers.
-static void write_rows(const struct inv_attention *a, size_t first, size_t count, size_t lanes, const float *sums,
-                       const float *o) {
+/// Sums (channels, lanes), channels a multiple of 4, times a factor per lane, as rows (count, width).
+static void write_rows(const float *sums, const float *factors, size_t lanes, size_t count, size_t width, float *rows,
+                       size_t stride) {
   for (size_t lane = 0; lane < count; lane += 4) {
-    inv_four inverse;
-    memcpy(&inverse, sums + lane, sizeof inverse);
-    inverse = 1.0f / inverse;
-    const size_t queries = count - lane < 4 ? count - lane : 4;
-    for (size_t c = 0; c < a->width; c += 4) {
+    inv_four factor;
+    memcpy(&factor, factors + lane, sizeof factor);
+    const size_t there = count - lane < 4 ? count - lane : 4;
+    for (size_t c = 0; c < width; c += 4) {
       inv_four block[4];
       UNROLL for (size_t i = 0; i < 4; i++) {
-        memcpy(&block[i], o + (c + i) * lanes + lane, sizeof block[i]);
-        block[i] *= inverse;
+        memcpy(&block[i], sums + (c + i) * lanes + lane, sizeof block[i]);
+        block[i] *= factor;
       }
       inv_turn(block);
-      float *to = a->output + (first + lane) * a->output_stride + c;
-      for (size_t i = 0; i < queries; i++, to += a->output_stride) {
-        if (c + 4 <= a->width)
+      float *to = rows + lane * stride + c;
+      for (size_t i = 0; i < there; i++, to += stride) {
+        if (c + 4 <= width)
           memcpy(to, &block[i], sizeof block[i]);
         else
-          for (size_t j = 0; c + j < a->width; j++) to[j] = block[i][j];
+          for (size_t j = 0; c + j < width; j++) to[j] = block[i][j];
       }
     }
   }
@@ -224,7 +210,7 @@ INLINE void attend(const int n, const struct inv_attention *a, size_t first, siz
   const size_t unmasked = a->causal && first + 1 < a->keys ? first + 1 : a->keys;
   const int32_t *k = a->packed, *v = k + inv_attention_v_start(a->keys, a->width, PAIR_SIZE);
   struct tile tile;
-  load_queries(a, first, count, lanes, (float *)q);
+  load_across(a->q + first * a->q_stride, a->q_stride, a->width, a->scale * LOG2_E, count, lanes, (float *)q);
   memset(o, 0, channels * lanes * sizeof(float));
   UNROLL for (int i = 0; i < n; i++) tile.unit[i] = splat(-INFINITY), tile.sums[i] = splat(0);
   for (size_t key = 0; key < visible; key += KEYS) {
@@ -241,7 +227,13 @@ INLINE void attend(const int n, const struct inv_attention *a, size_t first, siz
     k += keys * units;
     v += v_units * channels;
   }
-  write_rows(a, first, count, lanes, (const float *)tile.sums, (const float *)o);
+  if (a->log_sums) {
+    const float *unit = (const float *)tile.unit, *sums = (const float *)tile.sums;
+    for (size_t i = 0; i < count; i++) a->log_sums[first + i] = unit[i] + log2f(sums[i]);
+  }
+  UNROLL for (int i = 0; i < n; i++) tile.sums[i] = 1.0f / tile.sums[i];
+  write_rows((const float *)o, (const float *)tile.sums, lanes, count, a->width, a->output + first * a->output_stride,
+             a->output_stride);
 }
 
 /// As many vectors as the queries need.
