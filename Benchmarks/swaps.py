@@ -218,24 +218,31 @@ def killed_writers(served: programs.Served, folder: pathlib.Path, rounds: int) -
     return {"rounds": rounds, "files_left_torn": torn, "half_read": halves}
 
 
+def processor_seconds(served: programs.Served) -> float:
+    """What the daemon has used of the processors: on a busy machine the better figure."""
+    fields = pathlib.Path(f"/proc/{served.process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def many_files(setup: programs.Setup, folder: pathlib.Path, count: int) -> dict:
     """Starts with a folder of thousands, without and with an index, and a swap among them."""
     with programs.daemon(setup) as served:
-        few = (served.seconds_to_ready, served.status_kib("VmRSS"))
+        few = (served.seconds_to_ready, served.status_kib("VmRSS"), processor_seconds(served))
     for number in range(count):
         part = folder / f"{number // 1000}"
         part.mkdir(exist_ok=True)
         (part / f"word-{number}.safetensors").write_bytes(embedding(f"<word-{number}>", number, vectors=4))
     time.sleep(3)  # files younger than two seconds are not trusted
-    result = {"files": count, "vectors_each": 4, "few_files_ready_s": round(few[0], 3)}
+    result = {"files": count, "vectors_each": 4, "few_files_ready_s": round(few[0], 3),
+              "few_files_processor_s": few[2]}
     for name in ("first", "again"):
         with programs.daemon(setup) as served:
             connection = Connection(served.socket)
-            rss = served.status_kib("VmRSS")
+            rss, seconds = served.status_kib("VmRSS"), processor_seconds(served)
             _, status = connection.ask("GET", "/v1/status")
             result |= {f"{name}_ready_s": round(served.seconds_to_ready, 3), f"{name}_rss_mib": round(rss / 1024, 1),
                        f"{name}_rss_over_few_mib": round((rss - few[1]) / 1024, 1),
-                       f"{name}_in_force": status["embeddings"]["in_force"]}
+                       f"{name}_processor_s": seconds, f"{name}_in_force": status["embeddings"]["in_force"]}
             if name == "again":
                 swaps = Swaps(served, folder)
                 swaps.learn_references(connection)
@@ -248,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--programs", type=pathlib.Path, default=TOP / ".build" / "release")
     parser.add_argument("--swaps", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "Benchmarks" / "results" / "embeddings.json")
     flags = parser.parse_args()
@@ -261,7 +268,11 @@ def main() -> None:
             connection = Connection(served.socket)
             swaps = Swaps(served, folder)
             swaps.learn_references(connection)
-            result["rename_to_usable"] = {"renames": 500, **times(swaps.latencies(connection, 500))}
+            swaps.latencies(connection, flags.swaps // 10)
+            before = served.status_kib("VmRSS")
+            found = times(swaps.latencies(connection, flags.swaps))
+            growth = served.status_kib("VmRSS") - before
+            result["rename_to_usable"] = {"swaps": flags.swaps, **found, "rss_growth_kib": growth}
             result["under_load"] = swaps.under_load(connection, flags.swaps)
             result["killed_writers"] = killed_writers(served, folder, flags.kills)
         for file in folder.glob("*.safetensors"):
