@@ -35,8 +35,11 @@ public struct MemoryBudget: Sendable, Equatable {
   func keeps(_ kept: Int) -> Bool { kept <= bytes.map { $0 / 4 } ?? Self.keeps }
 
   fileprivate func makePool() -> BufferPool {
-    let worthAFile = 1 << 20
-    return BufferPool(spillsFrom: bytes.map { $0 < Self.spills } ?? false ? worthAFile : nil)
+    guard let bytes, bytes < Self.spills else { return BufferPool() }
+    // Half may be held, the other is for the weights at hand and for the process; where the half is little, what is held
+    // crowds out the rest.
+    let little = 256 << 20
+    return BufferPool(spill: BufferPool.Spill(smallest: 1 << 20, beyond: bytes < little ? 0 : bytes / 2))
   }
 
   fileprivate func makeStream() -> WeightStream? {

@@ -72,7 +72,7 @@ import Testing
     let streaming = WorkingMemory(MemoryBudget(bytes: 64 << 20)).makeTape()
     #expect(streaming.weightStream != nil && WorkingMemory().makeTape().weightStream == nil)
     #expect(try outputs(package, plan: .full, on: streaming) == expected)
-    let spilling = Tape(recording: false, pool: BufferPool(spillsFrom: 256))
+    let spilling = Tape(recording: false, pool: BufferPool(spill: BufferPool.Spill(smallest: 256)))
     spilling.weightStream = WeightStream(aheadBytes: 1 << 16)
     for _ in 0..<2 { #expect(try outputs(package, plan: .full, on: spilling) == expected) }
     #expect(spilling.pool.usage.live == 0)

@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test func spilledBlocksAreMemoryLikeAnyOther() {
-    let pool = BufferPool(spillsFrom: 1 << 16)
+    let pool = BufferPool(spill: BufferPool.Spill(smallest: 1 << 16))
     do {
       let (spilled, small) = (pool.allocate(byteCount: 3 << 16), pool.allocate(byteCount: 1 << 10))
       let words = spilled.pointer.bindMemory(to: Int.self, capacity: spilled.byteCount / 8)
@@ -60,6 +60,12 @@ import Testing
       #expect(Self.isFile(spilled.pointer) && !Self.isFile(small.pointer))
     }
     #expect(pool.usage.live == 0 && pool.keptBytes == 1 << 10, "a spilled block does not wait")
+  }
+
+  @Test func spillsOnlyBeyondWhatMayBeHeld() {
+    let pool = BufferPool(spill: BufferPool.Spill(smallest: 1 << 16, beyond: 5 << 16))
+    let blocks = (0..<3).map { _ in pool.allocate(byteCount: 2 << 16) }
+    #expect(blocks.map { Self.isFile($0.pointer) } == [false, false, true])
   }
 
   /// Whether the address lies in a mapping of a file of ours, by /proc/self/maps. What is read there can lack a line
