@@ -19,6 +19,9 @@ public struct GenerationRequest: Sendable, Equatable {
   public var sampler: SamplerName = .ddim
   /// How the noise levels are spread; nil does what the model's config says.
   public var scheduler: SigmaSpacing?
+  /// T-GATE: behind this step (from 1), cross-attention gives what it gave there, and guidance is dropped.
+  public var gateStep: Int?
+  public var deepCaching: DeepCaching?
   public var count = 1
   /// 1 takes the text encoder's last layer, 2 the one before it.
   public var clipSkip = 1

@@ -17,6 +17,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   private let tape: Tape
   private let budget: MemoryBudget
   private var contexts: StepContexts
+  private let reuse: StepReuse
   private var sampler: any Sampler
   private var noise: LatentNoise
   /// (height, width, channels)
@@ -45,8 +46,10 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     unused = encoding.unused
     sampler = try request.sampler.make(model.schedule, steps: request.steps, spacing: request.scheduler)
     var contexts = StepContexts(encoding, states, request, model)
-    _ = contexts.context(step: request.start?.firstStep(of: request.steps) ?? 0, on: tape)
+    let firstStep = request.start?.firstStep(of: request.steps) ?? 0
+    let first = contexts.context(step: firstStep, on: tape).0
     self.contexts = contexts
+    reuse = StepReuse(request, first: first, firstStep: firstStep, isGuided: request.isGuided(model), on: tape)
     if budget.streams { model.releasePages(of: .textEncoder) }
     let factor = model.autoencoder.downsampling
     let shape = [size.height / factor, size.width / factor, model.unet.config.inChannels]
@@ -71,9 +74,9 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   /// Takes one step and says which one it was (1-based), or nil after the last.
   public func next() -> Int? {
     guard step < sampler.steps else { return nil }
-    let context = context()
-    sampler.step(
-      step, latents: &latents, predict: { predict($0, timestep: $1, context) }, noise: { noise.draw() })
+    reuse.begin(step: step)
+    if !reuse.isGated(step: step) { reuse.context.base = context() }
+    sampler.step(step, latents: &latents, predict: predict, noise: { noise.draw() })
     step += 1
     initial?.restore(&latents, before: step, sampler)
     return step - (initial?.firstStep ?? 0)
@@ -87,12 +90,14 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   }
 
   /// The network's prediction for the latents as it wants to see them, with guidance.
-  private func predict(_ input: [Float], timestep: Float, _ context: ConstantContext) -> [Float] {
-    let isGuided = request.isGuided(model)
+  private func predict(_ input: [Float], timestep: Float) -> [Float] {
+    reuse.beginCall()
+    let isGuided = request.isGuided(model) && !reuse.isGated(step: step)
     let batch = (isGuided ? 2 : 1) * request.count
     let prediction = model.unet(
       tape.constant([batch] + latentShape, isGuided ? input + input : input),
-      timesteps: Array(repeating: timestep, count: batch), guidanceScale: request.guidanceScale, context, on: tape
+      timesteps: Array(repeating: timestep, count: batch), guidanceScale: request.guidanceScale, reuse.context,
+      features: reuse.features, on: tape
     ).floats
     return isGuided ? guided(prediction) : prediction
   }

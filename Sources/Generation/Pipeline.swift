@@ -50,6 +50,20 @@ public final class Pipeline: Sendable {
     guard request.guidanceScale.isFinite, (0...100).contains(request.guidanceScale) else {
       throw InversionError(.invalidArgument, "'guidance_scale' is \(request.guidanceScale); choose 0 to 100")
     }
+    if let gate = request.gateStep, gate < 1 {
+      throw InversionError(.invalidArgument, "'tgate' is \(gate); choose a step, from 1")
+    }
+    if let caching = request.deepCaching {
+      let depths = model.unet.deepFeatureDepths
+      guard caching.interval >= 2 else {
+        throw InversionError(.invalidArgument, "'deepcache' is \(caching.interval); choose 2 or more")
+      }
+      guard depths.contains(caching.depth) else {
+        throw InversionError(
+          .invalidArgument,
+          "'deepcache_depth' is \(caching.depth); '\(model.name)' has \(depths.lowerBound) to \(depths.upperBound)")
+      }
+    }
     guard (1...PictureSize.largestCount).contains(request.count) else {
       throw InversionError(.invalidArgument, "'count' is \(request.count); choose 1 to \(PictureSize.largestCount)")
     }

@@ -59,10 +59,12 @@ public struct UNet2DConditionModel: Sendable {
   public var sizeMultiple: Int { 1 << (config.blockOutChannels.count - 1) }
 
   /// latents (B, H, W, in), one timestep a picture, context (B, tokens, C) -> prediction (B, H, W, out).
-  /// - Parameter guidanceScale: for networks that guide themselves; the others do not look at it.
+  /// - Parameters:
+  ///   - guidanceScale: for networks that guide themselves; the others do not look at it.
+  ///   - features: takes the deep layers' part from there, or leaves it there when it is empty.
   public func callAsFunction(
     _ latents: Activation, timesteps: [Float], guidanceScale: Float = 1, _ context: some CrossAttentionContext,
-    on tape: Tape
+    features: DeepFeatures? = nil, on tape: Tape
   ) -> Activation {
     precondition(timesteps.count == latents.batch)
     precondition(latents.shape[1] % sizeMultiple == 0 && latents.shape[2] % sizeMultiple == 0)
@@ -70,14 +72,53 @@ public struct UNet2DConditionModel: Sendable {
     var h = tape.conv2d(latents, convIn)
     tape.observe("conv_in", h)
     var states = [h]
-    for block in downBlocks { states += block(states[states.count - 1], timeVector: timeVector, context, on: tape) }
-    h = states[states.count - 1]
-    if let midBlock { h = midBlock(h, timeVector: timeVector, context, on: tape) }
-    for block in upBlocks { h = block(h, skips: &states, timeVector: timeVector, context, on: tape) }
+    let last = upBlocks[upBlocks.count - 1]
+    // Behind this layer of the last up block, nothing of the deep layers comes in any more.
+    let split = features.map { last.resnets.count - 1 - $0.depth } ?? 0
+    if let features, let kept = features.kept {
+      states += downBlocks[0](h, timeVector: timeVector, context, layers: features.depth, on: tape)
+      h = kept
+    } else {
+      for block in downBlocks { states += block(states[states.count - 1], timeVector: timeVector, context, on: tape) }
+      h = states[states.count - 1]
+      if let midBlock { h = midBlock(h, timeVector: timeVector, context, on: tape) }
+      for block in upBlocks.dropLast() { h = block(h, skips: &states, timeVector: timeVector, context, on: tape) }
+      h = last(h, skips: &states, timeVector: timeVector, context, layers: 0..<split, on: tape)
+      features?.keep(h)
+    }
+    h = last(h, skips: &states, timeVector: timeVector, context, layers: split..<last.resnets.count, on: tape)
     h = tape.groupNorm(h, convNormOut, groups: config.normNumGroups)
     tape.observe("conv_norm_out", h)
     return tape.conv2d(tape.silu(h), convOut)
   }
+}
+
+/// What a U-Net's deep layers gave at one step, for the steps after it (DeepCache, Ma et al. 2024): they change slowly,
+/// and cost most of the time.
+public final class DeepFeatures {
+  /// Layers of the first down block that every step runs, and of the last up block with one more.
+  let depth: Int
+  /// (B, H, W, C) before the last up block's layers that every step runs.
+  private(set) var kept: Activation?
+
+  /// - Precondition: depth is one of the U-Net's `deepFeatureDepths`.
+  public init(depth: Int) { self.depth = depth }
+
+  public var isEmpty: Bool { kept == nil }
+
+  /// Lets the next step run the whole network again.
+  public func forget() { kept = nil }
+
+  func keep(_ features: Activation) {
+    // Rows that wait to be made would be made again at each step.
+    _ = features.pointer
+    kept = features
+  }
+}
+
+extension UNet2DConditionModel {
+  /// What `DeepFeatures` may leave to every step.
+  public var deepFeatureDepths: ClosedRange<Int> { 1...downBlocks[0].resnets.count }
 }
 
 /// Sinusoids of the timestep through two linear layers (Vaswani et al. 2017, as diffusers' Timesteps and

@@ -24,6 +24,12 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   public var sampler: String?
   /// `automatic`, `normal`, `karras` or `exponential`.
   public var scheduler: String?
+  /// T-GATE: the step behind which cross-attention and guidance are left out; absent is none.
+  public var tgate: Int?
+  /// DeepCache: the whole U-Net runs at each so-manieth call; absent is at every one.
+  public var deepcache: Int?
+  /// Layers of the first block that run at every call.
+  public var deepcacheDepth: Int?
   /// Number of pictures.
   public var count: Int?
   /// 1 takes the text encoder's last layer, 2 the one before it.
@@ -55,7 +61,9 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
     case guidanceScale = "guidance_scale"
     case seed, subseed
     case subseedStrength = "subseed_strength"
-    case rng, width, height, sampler, scheduler, count
+    case rng, width, height, sampler, scheduler, tgate, deepcache
+    case deepcacheDepth = "deepcache_depth"
+    case count
     case clipSkip = "clip_skip"
     case initImage = "init_image"
     case strength, mask
@@ -80,6 +88,9 @@ extension GenerateRequest {
     height = try fields.number(.height)
     sampler = try fields.decodeIfPresent(String.self, forKey: .sampler)
     scheduler = try fields.decodeIfPresent(String.self, forKey: .scheduler)
+    tgate = try fields.number(.tgate)
+    deepcache = try fields.number(.deepcache)
+    deepcacheDepth = try fields.number(.deepcacheDepth)
     count = try fields.number(.count)
     clipSkip = try fields.number(.clipSkip)
     initImage = try fields.decodeIfPresent(PictureFile.self, forKey: .initImage)

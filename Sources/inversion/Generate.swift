@@ -46,6 +46,18 @@ struct Generate: AsyncParsableCommand {
   @Option(help: "How it spreads the noise levels: 'normal', 'karras' or 'exponential'. By default the model's own.")
   var scheduler: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Faster, T-GATE: behind this step, cross-attention and guidance are left out.", valueName: "step"))
+  var tgate: Int?
+
+  @Option(
+    help: ArgumentHelp("Faster, DeepCache: the whole U-Net runs at each so-manieth call.", valueName: "interval"))
+  var deepcache: Int?
+
+  @Option(help: "Layers of the U-Net's first block that run at every call. By default 1.")
+  var deepcacheDepth: Int?
+
   @Option(help: "Where noise comes from: 'philox' or 'torch-cpu', as diffusers on a CPU. By default philox.")
   var rng: String?
 
@@ -123,6 +135,7 @@ struct Generate: AsyncParsableCommand {
     request.height = size?.height
     request.sampler = sampler
     request.scheduler = scheduler
+    (request.tgate, request.deepcache, request.deepcacheDepth) = (tgate, deepcache, deepcacheDepth)
     request.rng = rng
     request.subseed = subseed
     request.subseedStrength = subseedStrength

@@ -30,6 +30,7 @@ import Wire
       $0.sampler = "DPM++ 2M"
       $0.scheduler = "Karras"
       $0.rng = "torch-cpu"
+      ($0.tgate, $0.deepcache, $0.deepcacheDepth) = (10, 3, 2)
       $0.subseed = 3
       $0.subseedStrength = 0.25
       $0.count = 4
@@ -49,6 +50,7 @@ import Wire
     expected.sampler = .dpmpp2M
     expected.scheduler = .karras
     expected.rng = .torchCPU
+    (expected.gateStep, expected.deepCaching) = (10, DeepCaching(interval: 3, depth: 2))
     expected.variation = Variation(seed: 3, strength: 0.25)
     expected.count = 4
     expected.clipSkip = 2
@@ -69,6 +71,7 @@ import Wire
     ("height", "'height': 4096 is not between 8 and 2048"),
     ("scheduler", "'scheduler': 'ddim' has none but its own; leave 'karras' out"),
     ("syntax", "'prompt_syntax': 'x' is none of 'a1111', 'plain'"),
+    ("tgate", "'tgate': 0 is not between 1 and 1000"), ("deepcache", "'deepcache': 1 is not between 2 and 1000"),
     ("rng", "'rng': 'dice' is none of 'philox', 'torch-cpu'"),
     ("subseed", "'subseed': 18446744073709551615 leaves no room for 1 pictures"),
     ("strength", "'subseed_strength': 1.5 is not between 0.0 and 1.0"),
@@ -88,6 +91,8 @@ import Wire
         case "width": request.width = 60
         case "height": request.height = 4096
         case "scheduler": request.scheduler = "karras"
+        case "tgate": request.tgate = 0
+        case "deepcache": request.deepcache = 1
         case "rng": request.rng = "dice"
         case "syntax": request.promptSyntax = "x"
         case "subseed": (request.subseed, request.subseedStrength) = (.max, 0.5)
@@ -132,10 +137,13 @@ import Wire
     request.negativePrompt = ""
     request.scheduler = .karras
     request.rng = .torchCPU
+    (request.gateStep, request.deepCaching) = (10, DeepCaching(interval: 3))
     request.variation = Variation(seed: 8, strength: 0.5)
     let short = Infotext(request: request, picture: 0, width: 64, height: 32, model: "m", used: []).text
     #expect(short.contains("Sampler: DPM++ 2M, Schedule type: Karras, CFG scale"))
-    #expect(short.contains("Variation seed: 8, Variation seed strength: 0.5, RNG: CPU, Clip skip: 2, Version"))
+    #expect(
+      short.contains(
+        "Variation seed: 8, Variation seed strength: 0.5, T-GATE: 10, DeepCache: 3/1, RNG: CPU, Clip skip: 2, Version"))
     #expect(short.contains("\nSteps: 20, ") && short.contains("CFG scale: 7.5, ") && !short.contains("TI hashes"))
   }
 }

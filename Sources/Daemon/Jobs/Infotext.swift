@@ -37,6 +37,8 @@ package struct Infotext {
       pairs.append(("Variation seed", "\(variation.seed + UInt64(picture))"))
       pairs.append(("Variation seed strength", Self.number(variation.strength)))
     }
+    if let gate = request.gateStep { pairs.append(("T-GATE", "\(gate)")) }
+    if let caching = request.deepCaching { pairs.append(("DeepCache", "\(caching.interval)/\(caching.depth)")) }
     // A1111's word for PyTorch's CPU generator; nothing says Philox.
     if request.rng == .torchCPU { pairs.append(("RNG", "CPU")) }
     if request.clipSkip > 1 { pairs.append(("Clip skip", "\(request.clipSkip)")) }

@@ -14,6 +14,8 @@ public struct Order: Sendable, Equatable {
   enum Limit {
     static let promptBytes = 16 << 10
     static let steps = 1...1000
+    static let cacheInterval = 2...1000
+    static let cacheDepth = 1...8
     static let guidanceScale = 0.0...100.0
     static let subseedStrength = 0.0...1.0
     static let side = 8...2048
@@ -56,6 +58,12 @@ public struct Order: Sendable, Equatable {
     if let steps = wire.steps { request.steps = try within(Limit.steps, steps, "steps") }
     let method = try SamplingMethod(sampler: wire.sampler, scheduler: wire.scheduler)
     (request.sampler, request.scheduler) = (method.sampler, method.scheduler)
+    request.gateStep = try wire.tgate.map { step throws(InversionError) in try within(Limit.steps, step, "tgate") }
+    if let interval = wire.deepcache {
+      request.deepCaching = DeepCaching(
+        interval: try within(Limit.cacheInterval, interval, "deepcache"),
+        depth: try within(Limit.cacheDepth, wire.deepcacheDepth ?? 1, "deepcache_depth"))
+    }
   }
 
   private static func readNoise(
