@@ -36,8 +36,8 @@ public struct MemoryBudget: Sendable, Equatable {
 
   fileprivate func makePool() -> BufferPool {
     guard let bytes, bytes < Self.spills else { return BufferPool() }
-    // Half may be held, the other is for the weights at hand and for the process; where the half is little, what is held
-    // crowds out the rest.
+    // Half may be held, the other is for the weights at hand and for the process; where the half is little, what is
+    // held crowds out the rest.
     let little = 256 << 20
     return BufferPool(spill: BufferPool.Spill(smallest: 1 << 20, beyond: bytes < little ? 0 : bytes / 2))
   }
