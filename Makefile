@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release check check-selftest fmt bench docs interop fuzz install clean-machine packages
+.PHONY: help demo test build release check check-selftest fmt bench bench-faithful bench-peers bench-memory docs interop fuzz install clean-machine packages
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -43,8 +43,28 @@ bench: release ## Measure the README's table again (ONLY=picture measures one pa
 	$(SWIFT) build $(RELEASE) -j $(JOBS) --product KernelBenchmark
 	@python3 Benchmarks/bench.py $(addprefix --only ,$(ONLY))
 
+bench-faithful: release ## Measure how close the embedded model's int8 package is to its f32 weights
+	$(SWIFT) build $(RELEASE) -j $(JOBS) --product FaithfulBenchmark
+	@Benchmarks/faithful.sh
+
+bench-peers: packages ## Time other engines on the same weights (TASK=training SIZE=256 THREADS=1 ONLY=engine)
+	$(SWIFT) build $(RELEASE) -j $(JOBS) --product EngineBenchmark
+	@Benchmarks/peers/setup.sh
+	@python3 Benchmarks/peers/bench.py $(addprefix --task ,$(TASK)) $(addprefix --size ,$(SIZE)) \
+	  $(addprefix --threads ,$(THREADS)) $(if $(ONLY),--only '$(ONLY)')
+
+# WHAT says what COMMAND does, DATA names the files that it reads.
+MODEL ?= $(or $(INVERSION_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/inversion-peers)/models/sd15
+DATA ?= $(MODEL)
+WHAT ?= text, two guided steps, two decoded pictures, 512x512
+COMMAND ?= .build/release/EngineBenchmark $(MODEL) --size 512 --runs 1 --memory-budget {limit} --json
+
+bench-memory: ## Run a command inside limits of memory (MODEL=package, or COMMAND='...{limit}' WHAT=name DATA=files)
+	@python3 Benchmarks/memory.py --save --what '$(WHAT)' $(foreach limit,none 500 300 200 128,--limit $(limit)) \
+	  $(addprefix --cache ,$(CACHE)) --data $(DATA) -- $(COMMAND)
+
 docs: ## Renew the generated parts of the docs and check every path in them
-	@python3 Benchmarks/table.py --write README.md
+	@python3 Benchmarks/table.py --write README.md docs/performance.md docs/training.md
 	@python3 Tools/check/docs.py
 
 interop: packages ## Test the files against the real diffusers library (a venv of its own)

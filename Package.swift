@@ -64,6 +64,8 @@ let package = Package(
       name: "Training",
       dependencies: ["Embeddings", "Errors", "Files", "Formats", "Images", "Models", "Ops", "Schedules", "Tensors"]),
 
+    .target(name: "Measurement", dependencies: ["Kernels", "Models", "Ops", "Tensors"]),
+
     // Socket ends.
     .target(
       name: "Client",
@@ -85,7 +87,8 @@ let package = Package(
     .executableTarget(
       name: "inversion",
       dependencies: [
-        "Client", "Embeddings", "Errors", "Files", "Images", "Import", "Kernels", "Models", "Training", "Wire",
+        "Client", "Embeddings", "Errors", "Files", "Generation", "Images", "Import", "Kernels", "Measurement", "Models",
+        "Training", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -97,7 +100,11 @@ let package = Package(
       ]),
 
     .executableTarget(
-      name: "EngineBenchmark", dependencies: ["Kernels", "Models", "Ops", "Tensors"], path: "Benchmarks/engine"),
+      name: "EngineBenchmark", dependencies: ["Kernels", "Measurement", "Models", "Ops", "Tensors"],
+      path: "Benchmarks/engine"),
+    .executableTarget(
+      name: "FaithfulBenchmark", dependencies: ["Embeddings", "Generation", "Images"], path: "Benchmarks/faithful",
+      exclude: ["prompts.txt"]),
     .target(name: "CCeilings", path: "Benchmarks/ceilings", cSettings: [.unsafeFlags(["-O3"])]),
     .executableTarget(
       name: "KernelBenchmark", dependencies: ["CCeilings", "Kernels", "Ops", "Tensors"], path: "Benchmarks/kernels"),
@@ -143,7 +150,11 @@ let package = Package(
     .testTarget(name: "CrashTests", dependencies: ["FuzzParsers"], exclude: ["Crashes"]),
     // What the fuzzers feed, and the tests that feed it their findings again.
     .target(
-      name: "FuzzParsers", dependencies: ["Embeddings", "Errors", "Formats", "Images", "StrictJSON", "Tokenizer"],
+      name: "FuzzParsers",
+      dependencies: [
+        "Daemon", "Embeddings", "Errors", "Formats", "Images", "StrictJSON", "Tokenizer", "Wire",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
       path: "Tests/FuzzParsers"),
     // What the tests of several targets share.
     .target(name: "TestSupport", path: "Tests/TestSupport"),

@@ -84,14 +84,17 @@ def summary(machine: dict, rows: list[dict]) -> list[str]:
             seconds = sum(row[field] * row["shape"][5] for row in products) / 1e3
             share = f", {100 * operations / seconds / 1e9 / ceiling:.0f} % of the ceiling" if ceiling else ""
             lines.append(f"int8 products of a step, {name}: {seconds:.2f} s{share}")
-    if ceiling:
-        ratios = [100 * rate(row, "ms") / ceiling for row in products if row["operations"] >= LARGE]
+    ratios = [100 * rate(row, "ms") / ceiling for row in products if row["operations"] >= LARGE] if ceiling else []
+    if ratios:
         lines.append(f"large int8 products (10^9 operations and more): {min(ratios):.0f} to {max(ratios):.0f} % of the "
                      f"ceiling, {sum(ratio >= 70 for ratio in ratios)} of {len(ratios)} at 70 % or more")
     return lines
 
 
 def measure(program: pathlib.Path, shapes: pathlib.Path = SHAPES, runs: int = 5) -> dict:
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"kernels: other work runs here (load {load:.1f}), so the figures are too low", file=sys.stderr)
     machine, rows = ours(program, shapes, runs)
     products = [row for row in rows if CEILINGS[row["kind"]] == "int8_ceiling"]
     for row, milliseconds in zip(products, onednn(shapes, runs, machine["threads"])):
@@ -99,6 +102,8 @@ def measure(program: pathlib.Path, shapes: pathlib.Path = SHAPES, runs: int = 5)
     print(table(machine, rows))
     for line in summary(machine, rows):
         print(line)
+    for row in rows:
+        row["shape"] = " ".join(map(str, row["shape"]))  # as in the file of shapes
     return {"ceilings": machine, "rows": rows}
 
 

@@ -1,49 +1,51 @@
 #!/usr/bin/env python3
-"""The README's measured table, made from the results that `make bench` wrote.
+"""The measured tables of the documents, made from the results that the benchmarks wrote.
 
-    table.py --write README.md    puts the table between the two markers
-    table.py --check README.md    ends with 1 if it is not what stands there
+    table.py --write DOCUMENT...    puts each table between its two markers
+    table.py --check DOCUMENT...    ends with 1 if one is not what stands there
+
+A table NAME stands between `<!-- measured NAME: begin -->` and `<!-- measured NAME: end -->`.
 """
 
 import json
 import pathlib
+import re
 import sys
 
-RESULTS = pathlib.Path(__file__).resolve().parent / "results" / "emoji-64.json"
-# Processes that ran or waited to before the measurement began; more than this slows it down.
-QUIET = 0.5
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+import tables
+
+RESULTS = pathlib.Path(__file__).resolve().parent / "results"
+MARKED = re.compile(r"<!-- measured (?P<name>[\w-]+): begin -->\n.*?<!-- measured (?P=name): end -->", re.DOTALL)
 
 
-def table(results: dict) -> str:
-    lines = ["| what | measured | command |", "|---|---|---|"]
-    lines += [f"| {row['what']} | {row['value']} {row['unit']} | `{row['command']}` |" for row in results["rows"]]
-    load = f", beside other work (load {results['load']})" if results["load"] > QUIET else ""
-    measured = f"Measured on {results['machine']}{load}, {results['date']}, commit {results['commit']}."
-    return "\n".join(lines + ["", measured])
+def body(name: str) -> str:
+    """The table of that name, or the word that its results are not there yet."""
+    if name not in tables.TABLES:
+        raise SystemExit(f"table: no table '{name}'; there are: {', '.join(tables.TABLES)}")
+    file, command, render = tables.TABLES[name]
+    path = RESULTS / file
+    lines = render(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+    return "\n".join(lines or [f"Not measured yet: `{command}` fills this table."])
 
 
-def with_table(document: str) -> str:
-    """The document with the table of the results between its markers, or with the word that there are none yet."""
-    before, rest = document.split(BEGIN)
-    _, after = rest.split(END)
-    if RESULTS.exists():
-        body = table(json.loads(RESULTS.read_text(encoding="utf-8")))
-    else:
-        body = "Not measured yet: `make bench` fills this table."
-    return f"{before}{BEGIN}\n{body}\n{END}{after}"
+def renewed(document: str) -> str:
+    def replacement(match: re.Match) -> str:
+        name = match["name"]
+        return f"<!-- measured {name}: begin -->\n{body(name)}\n<!-- measured {name}: end -->"
+
+    return MARKED.sub(replacement, document)
 
 
 def main() -> int:
-    mode, path = sys.argv[1], pathlib.Path(sys.argv[2])
-    document = path.read_text(encoding="utf-8")
-    renewed = with_table(document)
-    if mode == "--write":
-        path.write_text(renewed, encoding="utf-8")
-    elif document != renewed:
-        print(f"table: {path.name} does not show the results of {RESULTS.parent.name}/{RESULTS.name}; run 'make docs'")
-        return 1
-    return 0
+    mode, stale = sys.argv[1], False
+    for path in map(pathlib.Path, sys.argv[2:]):
+        document = path.read_text(encoding="utf-8")
+        if mode == "--write":
+            path.write_text(renewed(document), encoding="utf-8")
+        elif document != renewed(document):
+            print(f"table: {path} does not show the results of {RESULTS.name}; run 'make docs'")
+            stale = True
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -31,6 +31,16 @@ for model in models/*/; do
   cp -r "$model" "$root$prefix/share/inversion/models/"
 done
 
+# What the daemon serves: the embedded model, quantised and packed. Training takes the weights above.
+packages=$root$prefix/share/inversion/packages
+rm -rf "$packages"
+if ! output=$("$root$home/inversion" models import models/emoji-64 --name emoji-64 --models "$packages" 2>&1); then
+  echo "install: $output" >&2
+  exit 70
+fi
+install -d "$root$prefix/share/inversion/models-manifest"
+install -m 644 models-manifest/*.json "$root$prefix/share/inversion/models-manifest/"
+
 install -d "$root$prefix/share/doc/inversion" "$root$prefix/lib/systemd/system" "$root$prefix/lib/sysusers.d"
 install -m 644 README.md LICENSE NOTICE docs/*.md "$root$prefix/share/doc/inversion/"
 install -m 644 units/inversiond.socket "$root$prefix/lib/systemd/system/"

@@ -1,7 +1,8 @@
 // Times the parts of a denoising step and of a training step, median of several runs:
 //   swift run -c release EngineBenchmark models/emoji-64 [RUNS]
 // or those of one guided picture in int8, as a line of JSON that other engines' figures are set beside:
-//   swift run -c release EngineBenchmark MODEL --size 512 --runs 3 --json
+//   swift run -c release EngineBenchmark MODEL --json [--training] [--size PIXELS] [--runs N] [--threads N]
+//     [--memory-budget MB] [--profile]
 import Glibc
 import Kernels
 import Models
@@ -9,7 +10,7 @@ import Ops
 
 guard CommandLine.arguments.count > 1 else { fatalError("usage: EngineBenchmark MODEL [RUNS]") }
 if CommandLine.arguments.contains("--json") {
-  try PictureTimes(arguments: CommandLine.arguments).run()
+  try Row(arguments: CommandLine.arguments).print()
   exit(0)
 }
 let model = try DiffusionModel(path: CommandLine.arguments[1], parts: [.encoder, .decoder])

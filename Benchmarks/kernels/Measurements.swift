@@ -79,6 +79,25 @@ struct Measurements {
     }
   }
 
+  /// The input gradients alone.
+  func attentionGradients(_ shape: AttentionShape, _ precision: AttentionPrecision) -> Double {
+    let channels = shape.heads * shape.width
+    let (ofQueries, ofKeys) = ([shape.batch * shape.queries, channels], [shape.batch * shape.keys, channels])
+    let (q, k, v, dy) = (random(ofQueries), random(ofKeys), random(ofKeys), random(ofQueries))
+    let logSums = pool.allocate(byteCount: shape.batch * shape.heads * shape.queries * 4)
+    let (y, dq) = (pool.allocate(byteCount: q.count * 4), pool.allocate(byteCount: q.count * 4))
+    let (dk, dv) = (pool.allocate(byteCount: k.count * 4), pool.allocate(byteCount: k.count * 4))
+    func rows(_ weight: Weight) -> HeadRows { HeadRows(weight.pointer, stride: channels) }
+    flashAttention(
+      q: rows(q), k: rows(k), v: rows(v), shape, precision, into: y.pointer, stride: channels, logSums: logSums.pointer,
+      pool: pool)
+    return milliseconds {
+      flashAttentionGradients(
+        q: rows(q), k: rows(k), v: rows(v), y: HeadRows(y.pointer, stride: channels), dy: rows(dy),
+        logSums: logSums.pointer, shape, precision, into: (dq.pointer, dk.pointer, dv.pointer), pool: pool)
+    }
+  }
+
   /// Numbers in -1...1 without a short period.
   private func values(_ count: Int) -> [Float] {
     (0..<count).map { Float(($0 &* 2_654_435_761) & 0xFFFF) / 32768 - 1 }

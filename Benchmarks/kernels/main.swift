@@ -27,7 +27,11 @@ for shape in text.split(separator: "\n").compactMap(Shape.init) {
     times = "\"ms\": \(ours), \"sgemm_ms\": \(measurements.sgemm(m: m, n: n, depth: k * taps))"
   case .attention(let batch, let queries, let keys, let heads, let width, _):
     let form = AttentionShape(batch: batch, queries: queries, keys: keys, heads: heads, width: width)
-    times = "\"ms\": \(measurements.attention(form, .bf16)), \"f32_ms\": \(measurements.attention(form, .f32))"
+    times = """
+      "ms": \(measurements.attention(form, .bf16)), "f32_ms": \(measurements.attention(form, .f32)), \
+      "gradient_ms": \(measurements.attentionGradients(form, .bf16)), \
+      "f32_gradient_ms": \(measurements.attentionGradients(form, .f32))
+      """
   }
   print("{\"kind\": \"\(shape.kind)\", \"shape\": \(shape.key), \"operations\": \(shape.operations), \(times)}")
 }

@@ -13,6 +13,8 @@ public struct Daemon: Sendable {
 
   public struct Configuration: Sendable {
     public var embeddingsFolder: String
+    /// Where the store keeps what it has read of a large folder; nil to read all files at each start.
+    public var cacheFolder: String?
     /// Where to serve, unless the service manager passes a socket.
     public var socketPath: String
     /// Permissions of a socket of our own.
@@ -55,7 +57,9 @@ public struct Daemon: Sendable {
     let socket = try openSocket()
     do {
       let maker = try load()
-      let store = try EmbeddingStore(folder: configuration.embeddingsFolder, width: maker.embeddingWidth)
+      let store = try EmbeddingStore(
+        folder: configuration.embeddingsFolder, vocabulary: maker.embeddingVocabulary,
+        cache: configuration.cacheFolder)
       let logger = logger
       try store.watch { table in Self.report(table, to: logger) }
       Self.report(store.table, to: logger)
@@ -139,5 +143,9 @@ public struct Daemon: Sendable {
         "rejected": "\(table.rejected.count)",
       ])
     for file in table.rejected { logger.warning("'\(file.path)': \(file.reason)") }
+    // Once, when it comes: a store of thousands would else repeat itself at each change.
+    for embedding in table.embeddings.values where embedding.generation == table.generation {
+      for note in embedding.notes { logger.notice("'\(embedding.name)': \(note)") }
+    }
   }
 }

@@ -6,7 +6,8 @@ enum EmbeddingFolder {
   /// Deeper folders are not looked at; a link that leads back up would otherwise never end.
   private static let depthLimit = 8
 
-  /// The files of `root` and its sub-folders, as paths relative to it; hidden ones are left out.
+  /// The files of `root` and its sub-folders, as paths relative to it; hidden ones are left out. Of a link that leaves
+  /// `root`, whatever it leads to, there is the link alone.
   ///
   /// - Parameter enter: called with each folder, relative ('' for the root itself), before it is listed.
   /// - Throws: `.fileUnavailable` when `root` cannot be listed; a sub-folder that cannot is left out.
@@ -24,7 +25,7 @@ enum EmbeddingFolder {
         let path = folder.isEmpty ? name : "\(folder)/\(name)"
         var status = stat()
         guard stat("\(root)/\(path)", &status) == 0 else { continue }
-        if status.st_mode & S_IFMT != S_IFDIR {
+        if status.st_mode & S_IFMT != S_IFDIR || leaves(root, path) {
           files.insert(path)
         } else if depth < depthLimit {
           waiting.append((path, depth + 1))
@@ -34,8 +35,23 @@ enum EmbeddingFolder {
     return files
   }
 
+  /// Whether a path below `root` is a link that leads out of it. A shared folder should not make the daemon read what
+  /// only the daemon may read.
+  static func leaves(_ root: String, _ path: String) -> Bool {
+    var status = stat()
+    guard lstat("\(root)/\(path)", &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return false }
+    guard let base = resolved(root), let target = resolved("\(root)/\(path)") else { return true }
+    return target != base && !target.hasPrefix(base == "/" ? "/" : "\(base)/")
+  }
+
+  private static func resolved(_ path: String) -> String? {
+    guard let text = realpath(path, nil) else { return nil }
+    defer { free(text) }
+    return String(cString: text)
+  }
+
   /// Nil, with `errno`, when the folder cannot be listed.
-  private static func names(in path: String) -> [String]? {
+  static func names(in path: String) -> [String]? {
     guard let directory = opendir(path) else { return nil }
     defer { closedir(directory) }
     var names: [String] = []

@@ -10,8 +10,8 @@ import Synchronization
 /// place, written in place, moved or deleted is known within milliseconds, and nothing runs in between.
 public final class EmbeddingStore: Sendable {
   public let folder: String
-  /// Of the model's token embeddings.
-  public let width: Int
+  /// Of the model.
+  public let vocabulary: EmbeddingVocabulary
   private let current = Mutex(EmbeddingTable())
   /// Held while files are read; `current` only while the table is exchanged.
   private let state: Mutex<FolderState>
@@ -19,25 +19,43 @@ public final class EmbeddingStore: Sendable {
   private let endWatch = Mutex<(@Sendable () -> Void)?>(nil)
 
   /// Reads the folder.
+  /// - Parameter cache: a folder for what was read, so that a store of thousands of files starts at once the next time
+  ///   and keeps their vectors out of memory; nil to do without.
   /// - Throws: `.fileUnavailable` when it is no folder that can be listed. Bad files are no error: see the
   ///   table's `rejected`.
-  public init(folder: String, width: Int) throws(InversionError) {
-    precondition(width > 0)
+  public convenience init(
+    folder: String, vocabulary: EmbeddingVocabulary, cache: String? = nil
+  ) throws(InversionError) {
+    try self.init(folder: folder, vocabulary: vocabulary, cache: cache, tick: FileStamp.longestTick)
+  }
+
+  /// - Parameter tick: of the file system's times, in nanoseconds; files younger than it are read again next time.
+  package init(
+    folder: String, vocabulary: EmbeddingVocabulary, cache: String?, tick: Int64
+  ) throws(InversionError) {
     self.folder = folder
-    self.width = width
-    self.state = Mutex(FolderState(folder: folder, width: width))
+    self.vocabulary = vocabulary
+    self.state = Mutex(FolderState(folder: folder, vocabulary: vocabulary, cache: cache, tick: tick))
     _ = try EmbeddingFolder.files(of: folder, enter: { _ in })
-    rescan()
+    update { $0.rescan(all: false, enter: { _ in }) }
+  }
+
+  /// A store for a model of which only the width is known.
+  public convenience init(folder: String, width: Int) throws(InversionError) {
+    try self.init(folder: folder, vocabulary: EmbeddingVocabulary(width: width))
   }
 
   deinit { stopWatching() }
+
+  /// Files that were opened and read so far.
+  package var filesRead: Int { state.withLock { $0.totalReads } }
 
   /// The snapshot of now.
   public var table: EmbeddingTable { current.withLock { $0 } }
 
   /// Reads all files again.
   @discardableResult public func rescan() -> EmbeddingTable {
-    update { $0.rescan(enter: { _ in }) }.table
+    update { $0.rescan(all: true, enter: { _ in }) }.table
   }
 
   /// Starts to follow the folder's changes, until `stopWatching` or the store's end.
@@ -82,11 +100,11 @@ public final class EmbeddingStore: Sendable {
         let known = Self.path(of: name, in: table)
         let path = Self.path(for: bytes, known: known, stem: stem)
         let parsed = try EmbeddingFile.read(bytes: bytes, path: path)
-        let embedding = try FolderState.checked(parsed, width: width, path: path)
-        if let owner = table.files[embedding.name], owner != path, owner != known {
+        if let reason = vocabulary.refusal(of: parsed) { throw InversionError(.badEmbedding, "'\(path)': \(reason)") }
+        if let owner = table.files[parsed.name], owner != path, owner != known {
           throw InversionError(
             .badEmbedding,
-            "'\(name)': the file's own name '\(embedding.name)' is that of '\(owner)' already; remove that one first")
+            "'\(name)': the file's own name '\(parsed.name)' is that of '\(owner)' already; remove that one first")
         }
         do {
           try AtomicFile.write(bytes, path: "\(folder)/\(path)")
@@ -100,7 +118,7 @@ public final class EmbeddingStore: Sendable {
           state.refresh(known)
         }
         state.refresh(path)
-        return embedding
+        return parsed
       }
     }
     guard let embedding = try result?.get() else { preconditionFailure("update runs its closure") }
@@ -127,11 +145,13 @@ public final class EmbeddingStore: Sendable {
   }
 
   /// Changes the state and exchanges the table when that changed anything.
-  private func update(_ body: (inout FolderState) -> Void) -> (table: EmbeddingTable, changed: Bool) {
+  @discardableResult private func update(_ body: (inout FolderState) -> Void) -> (table: EmbeddingTable, changed: Bool)
+  {
     state.withLock { state in
       body(&state)
+      state.saveIfLarge()
       return current.withLock { table in
-        let next = state.table(after: table)
+        let next = TableBuilder.table(of: &state, after: table)
         let changed = next.generation != table.generation
         table = next
         return (next, changed)
@@ -175,7 +195,7 @@ extension FolderState {
     case .files(let paths): for path in paths { refresh(path) }
     case .everything:
       var copy = self
-      watch.renew { enter in copy.rescan(enter: enter) }
+      watch.renew { enter in copy.rescan(all: false, enter: enter) }
       self = copy
     }
   }

@@ -1,25 +1,38 @@
 import Errors
 import Glibc
 
-/// What the files of an embeddings folder hold, path by path, and the table that follows from it.
+/// What the files of an embeddings folder hold, path by path.
 struct FolderState {
-  /// A file, by its last good content and what is wrong with the present one.
-  private struct File {
-    var embedding: LearnedEmbedding?
-    var refusal: String?
-  }
-
   let folder: String
-  /// Of the model's token embeddings.
-  let width: Int
+  let vocabulary: EmbeddingVocabulary
   /// By path relative to the folder.
-  private var files: [String: File] = [:]
+  private(set) var files: [String: KnownFile] = [:]
   /// Why the folder itself cannot be read.
-  private var folderRefusal: String?
+  private(set) var folderRefusal: String?
+  /// Of what was read before, in this run or an earlier one; nil to do without.
+  private var index: EmbeddingIndex?
+  /// Floats in memory, of embeddings that no pack holds.
+  private var residentCount = 0
+  /// Files read since the index was written.
+  private var readCount = 0
+  /// Files read in all.
+  private(set) var totalReads = 0
+  /// Of the file system's times, in nanoseconds.
+  private let tick: Int64
+  /// Paths whose record has changed since `takeChanges`.
+  private var changes: Set<String> = []
+  private var hasOtherChanges = false
 
-  init(folder: String, width: Int) {
+  /// With fewer floats than this in memory (4 MB), and fewer files than this to read, a store does without an index.
+  private static let residentLimit = 1 << 20
+  private static let readLimit = 256
+
+  init(folder: String, vocabulary: EmbeddingVocabulary, cache: String?, tick: Int64) {
     self.folder = folder
-    self.width = width
+    self.tick = tick
+    self.vocabulary = vocabulary
+    index = cache.map { EmbeddingIndex(cache: $0, embeddings: folder, vocabulary: vocabulary) }
+    index?.load()
   }
 
   /// Whether a file of this name is looked at. What is hidden, temporary or of another kind is not there for us, nor is
@@ -31,67 +44,86 @@ struct FolderState {
 
   private static let previewEnding = ".preview.png"
 
-  /// Reads everything again; `enter` is called with each folder before it is listed, so that a watch misses nothing.
-  mutating func rescan(enter: (String) -> Void) {
+  /// Lists everything again and reads what has changed; `enter` is called with each folder before it is listed, so that
+  /// a watch misses nothing.
+  /// - Parameter all: read files that look unchanged, too.
+  mutating func rescan(all: Bool, enter: (String) -> Void) {
     var found: Set<String> = []
+    hasOtherChanges = true
     do throws(InversionError) {
-      found = try EmbeddingFolder.files(of: folder, enter: enter).filter(Self.isCandidate)
+      found = try EmbeddingFolder.files(of: folder, enter: enter).filter { path in
+        Self.isCandidate(path) || EmbeddingFolder.leaves(folder, path)
+      }
       folderRefusal = nil
     } catch {
       // A folder that is being replaced is gone for a moment: what it held stays in force.
       folderRefusal = error.message
       return
     }
-    for path in files.keys where !found.contains(path) { files[path] = nil }
-    for path in found { refresh(path) }
+    for path in files.keys where !found.contains(path) { set(path, nil) }
+    for path in found {
+      if all || !isUnchanged(path) { refresh(path) }
+      if residentCount > 4 * Self.residentLimit { save() }
+    }
+    // What the index said is in `files` now, and the rest of it is of no use.
+    index?.files = [:]
+    saveIfLarge()
+  }
+
+  /// Whether the file is as it was read; what an earlier run has read is taken over.
+  private mutating func isUnchanged(_ path: String) -> Bool {
+    guard let known = files[path] ?? index?.files[path], let stamp = known.stamp,
+      FileStamp(path: "\(folder)/\(path)") == stamp
+    else { return false }
+    if files[path] == nil { set(path, known) }
+    return true
   }
 
   /// Reads one file again, which may be new, changed or gone.
   mutating func refresh(_ path: String) {
-    guard Self.isCandidate(path) else { return }
+    if EmbeddingFolder.leaves(folder, path) {
+      return refuse(path, "a link out of the embeddings folder; put the file itself there, or a hard link", stamp: nil)
+    }
+    guard Self.isCandidate(path) || files[path] != nil else { return }
     let full = "\(folder)/\(path)"
-    var status = stat()
-    guard stat(full, &status) == 0 || errno != ENOENT && errno != ENOTDIR else {
-      files[path] = nil
-      return
+    readCount += 1
+    totalReads += 1
+    guard let stamp = FileStamp(path: full) else {
+      // A file that is there and cannot be looked at is refused below.
+      if errno == ENOENT || errno == ENOTDIR { return set(path, nil) }
+      return refuse(path, "cannot be read: \(String(cString: strerror(errno)))", stamp: nil)
     }
+    var settled = stamp.isSettled(tick: tick) ? stamp : nil
     do throws(InversionError) {
-      files[path] = try Self.read(full, width: width).map { File(embedding: $0, refusal: nil) }
+      let embedding = try Self.read(full)
+      guard FileStamp(path: full) == stamp else {
+        // Whoever writes it will be done, and the watch will tell.
+        return refuse(path, "is being written", stamp: nil)
+      }
+      if let embedding, let reason = vocabulary.refusal(of: embedding) { return refuse(path, reason, stamp: settled) }
+      set(path, KnownFile(embedding: embedding, refusal: nil, stamp: settled))
     } catch {
-      files[path, default: File()].refusal = Self.reason(of: error, path: full)
+      if error.code == .fileUnavailable { settled = nil }
+      refuse(path, Self.reason(of: error, path: full), stamp: settled)
     }
+  }
+
+  /// Keeps the last good content in force.
+  private mutating func refuse(_ path: String, _ reason: String, stamp: FileStamp?) {
+    set(path, KnownFile(embedding: files[path]?.embedding, refusal: reason, stamp: stamp))
+  }
+
+  private mutating func set(_ path: String, _ file: KnownFile?) {
+    residentCount -= files[path]?.embedding?.storage.residentCount ?? 0
+    residentCount += file?.embedding?.storage.residentCount ?? 0
+    files[path] = file
+    changes.insert(path)
   }
 
   /// Nil for a picture that carries no embedding: most are previews.
-  /// - Throws: the errors of `EmbeddingFile.read`, `.badEmbedding` for what this model cannot use.
-  static func read(_ path: String, width: Int) throws(InversionError) -> LearnedEmbedding? {
-    guard let embedding = try EmbeddingFile.readIfAny(bytes: EmbeddingFile.bytes(of: path), path: path) else {
-      return nil
-    }
-    return try checked(embedding, width: width, path: path)
+  private static func read(_ path: String) throws(InversionError) -> LearnedEmbedding? {
+    try EmbeddingFile.readIfAny(bytes: EmbeddingFile.bytes(of: path), path: path)
   }
-
-  static func checked(
-    _ embedding: LearnedEmbedding, width: Int, path: String
-  ) throws(InversionError) -> LearnedEmbedding {
-    guard embedding.width == width else {
-      let family = families[embedding.width].map { "made for \($0)" } ?? "made for another model"
-      throw InversionError(
-        .badEmbedding, "'\(path)': \(embedding.width) wide: \(family); this model needs \(width)")
-    }
-    guard !embedding.isPerLayer else {
-      throw InversionError(
-        .badEmbedding,
-        "'\(path)': per-layer (XTI): \(embedding.layers) sets of vectors, one for each cross-attention layer; "
-          + "prompts take one set for all layers")
-    }
-    return embedding
-  }
-
-  private static let families = [
-    192: "emoji-64", 768: "SD 1.x (CLIP ViT-L)", 1024: "SD 2.x (OpenCLIP ViT-H)",
-    1280: "SDXL's second text encoder (OpenCLIP ViT-bigG)",
-  ]
 
   /// The message without the path that it begins with, which stands beside it wherever reasons are listed.
   private static func reason(of error: InversionError, path: String) -> String {
@@ -99,74 +131,30 @@ struct FolderState {
     return error.message.hasPrefix(prefix) ? String(error.message.dropFirst(prefix.count)) : error.message
   }
 
-  /// The table of the files as they are now: `previous` itself when nothing changed, else one of the next generation.
-  ///
-  /// Of two files with one name, the one less deep in the folder wins, then the one whose path sorts first: the same
-  /// files give the same table, in whatever order they came.
-  func table(after previous: EmbeddingTable) -> EmbeddingTable {
-    let next = previous.generation + 1
-    var embeddings: [String: LearnedEmbedding] = [:]
-    var sources: [String: String] = [:]
-    var rejected = folderRefusal.map { [RejectedFile(path: "", reason: $0)] } ?? []
-    let ordered = files.sorted { ($0.key.depth, $0.key) < ($1.key.depth, $1.key) }
-    for (path, file) in ordered {
-      if let refusal = file.refusal {
-        let note = file.embedding == nil ? "" : "; the vectors it had before stay in force"
-        rejected.append(RejectedFile(path: path, reason: refusal + note))
-      }
-      guard let embedding = file.embedding else { continue }
-      if let owner = sources[embedding.name] {
-        let reason = "its name '\(embedding.name)' is that of '\(owner)' already; rename one of them"
-        rejected.append(RejectedFile(path: path, reason: reason))
-        continue
-      }
-      let known = previous.embeddings[embedding.name]
-      let generation = known?.sha256 == embedding.sha256 ? known?.generation ?? next : next
-      embeddings[embedding.name] = embedding.inForce(since: generation)
-      sources[embedding.name] = path
+  /// Moves the vectors out of memory when they are many.
+  mutating func saveIfLarge() {
+    if residentCount > Self.residentLimit || readCount >= Self.readLimit { save() }
+  }
+
+  private mutating func save() {
+    guard var index else { return }
+    do {
+      try index.save(&files)
+      self.index = index
+      (residentCount, readCount) = (0, 0)
+      hasOtherChanges = true
+    } catch {
+      // Without a place to write they stay in memory.
+      self.index = nil
     }
-    let (aliases, shadowed) = Self.aliases(embeddings, sources: sources)
-    let table = EmbeddingTable(
-      generation: next, embeddings: embeddings, aliases: aliases, files: sources, rejected: rejected + shadowed)
-    return table.sameContent(as: previous) ? previous : table
   }
 
-  /// The words beside their own by which the files in force can be called, and a note for each that is not free.
-  private static func aliases(
-    _ embeddings: [String: LearnedEmbedding], sources: [String: String]
-  ) -> (aliases: [String: String], shadowed: [RejectedFile]) {
-    var aliases: [String: String] = [:]
-    var shadowed: [RejectedFile] = []
-    for (name, path) in sources.sorted(by: { ($0.value.depth, $0.value) < ($1.value.depth, $1.value) }) {
-      for word in [EmbeddingFile.stem(of: path), embeddings[name]?.otherName].compactMap(\.self) {
-        if word == name || aliases[word] == name || !EmbeddingFile.isUsable(name: word) { continue }
-        if let owner = sources[word] ?? aliases[word].flatMap({ sources[$0] }) {
-          let reason = "in force as '\(name)', but '\(word)' is already a name of '\(owner)'"
-          shadowed.append(RejectedFile(path: path, reason: reason))
-        } else {
-          aliases[word] = name
-        }
-      }
+  /// The one path that has changed since the last call, when nothing else has.
+  mutating func takeChanges() -> String? {
+    defer {
+      changes = []
+      hasOtherChanges = false
     }
-    return (aliases, shadowed)
+    return hasOtherChanges || changes.count != 1 ? nil : changes.first
   }
-}
-
-extension EmbeddingTable {
-  fileprivate func sameContent(as other: EmbeddingTable) -> Bool {
-    embeddings == other.embeddings && aliases == other.aliases && files == other.files && rejected == other.rejected
-  }
-}
-
-extension LearnedEmbedding {
-  fileprivate func inForce(since generation: Int) -> LearnedEmbedding {
-    LearnedEmbedding(
-      name: name, otherName: otherName, vectors: vectors, width: width, layers: layers, sha256: sha256,
-      metadata: metadata, origin: origin, notes: notes, generation: generation)
-  }
-}
-
-extension String {
-  /// Folders above the file.
-  fileprivate var depth: Int { utf8.count { $0 == UInt8(ascii: "/") } }
 }

@@ -70,7 +70,8 @@ final class FolderWatch: @unchecked Sendable {
     let exists = lstat("\(folder)/\(path)", &status) == 0
     // A link may stand for a folder, and a hidden one for the target of others (as in a Kubernetes volume).
     if exists && status.st_mode & S_IFMT == S_IFLNK { return .everything }
-    guard FolderState.isCandidate(path) else { return .none }
+    // A link that was listed because it leads out of the folder may have gone.
+    guard FolderState.isCandidate(path) || !exists else { return .none }
     // A file just created is still being written and announces its end; a hard link is complete from the start.
     if event.has(IN_CREATE) && exists && status.st_nlink == 1 { return .none }
     return .files([path])

@@ -20,33 +20,9 @@ public struct PromptNames: Sendable {
     public let missing: [String]
   }
 
-  /// One way to write an embedding's name.
-  private struct Spelling {
-    let exact: [Character]
-    let folded: [Character]
-    let embedding: LearnedEmbedding
-  }
+  private let table: EmbeddingTable
 
-  /// By folded first character, longest first.
-  private let spellings: [Character: [Spelling]]
-
-  public init(table: EmbeddingTable) {
-    var all: [Spelling] = []
-    for (word, embedding) in table.namesAndAliases {
-      let bare = Self.withoutBrackets(word)
-      for form in Set([word, bare, "<\(bare)>"]) {
-        // A name of its own right goes before what only follows from another name.
-        if let owner = table.owner(of: form), owner != embedding.name { continue }
-        for spelling in [form, "embedding:\(form)"] {
-          all.append(Spelling(exact: Array(spelling), folded: Self.folded(spelling), embedding: embedding))
-        }
-      }
-    }
-    all.sort { a, b in
-      a.exact.count != b.exact.count ? a.exact.count > b.exact.count : String(a.exact) < String(b.exact)
-    }
-    spellings = Dictionary(grouping: all.filter { !$0.folded.isEmpty }) { $0.folded[0] }
-  }
+  public init(table: EmbeddingTable) { self.table = table }
 
   /// Takes a prompt apart.
   public func split(_ prompt: String) -> Split {
@@ -61,7 +37,7 @@ public struct PromptNames: Sendable {
         if !text.isEmpty { pieces.append(.text(text)) }
         text = ""
         pieces.append(.embedding(found.embedding))
-        i += found.exact.count
+        i = found.end
         continue
       }
       if let name = Self.nameLike(at: i, in: exact), !missing.contains(name) { missing.append(name) }
@@ -73,20 +49,29 @@ public struct PromptNames: Sendable {
   }
 
   /// The longest spelling that stands at `start` as a whole token; among equally long ones, that of equal case.
-  private func longestSpelling(at start: Int, exact: [Character], folded: [Character]) -> Spelling? {
-    guard let candidates = spellings[folded[start]] else { return nil }
-    var best: Spelling?
-    for candidate in candidates {
-      if let best, candidate.exact.count < best.exact.count { break }
-      let end = start + candidate.folded.count
-      guard end <= folded.count, folded[start..<end].elementsEqual(candidate.folded),
-        !Self.joined(exact, at: start), !Self.joined(exact, at: end)
-      else { continue }
-      if exact[start..<end].elementsEqual(candidate.exact) { return candidate }
-      if best == nil { best = candidate }
+  private func longestSpelling(
+    at start: Int, exact: [Character], folded: [Character]
+  ) -> (embedding: LearnedEmbedding, end: Int)? {
+    guard !Self.joined(exact, at: start) else { return nil }
+    let afterKeyword = start + Self.keyword.count
+    let hasKeyword = folded[start...].starts(with: Self.keyword)
+    var best: (match: PromptWords.Match, length: Int, end: Int)?
+    for begin in hasKeyword ? [start, afterKeyword] : [start] {
+      for length in table.words.lengths where begin + length <= folded.count {
+        let end = begin + length
+        if let best, end - start < best.length { break }
+        guard !Self.joined(exact, at: end), begin == start || begin < exact.count else { continue }
+        let (text, key) = (String(exact[begin..<end]), String(folded[begin..<end]))
+        guard let match = table.words.match(text, folded: key) else { continue }
+        if let best, end - start == best.length, best.match.isExact || !match.isExact { continue }
+        best = (match, end - start, end)
+      }
     }
-    return best
+    guard let best, let embedding = table.embeddings[best.match.name] else { return nil }
+    return (embedding, best.end)
   }
+
+  private static let keyword = Array("embedding:")
 
   /// Whether the characters on both sides of `boundary` belong to one word.
   private static func joined(_ prompt: [Character], at boundary: Int) -> Bool {
@@ -110,7 +95,6 @@ public struct PromptNames: Sendable {
       guard !inner.isEmpty, inner.endIndex < prompt.count, prompt[inner.endIndex] == ">" else { return nil }
       return "<\(String(inner))>"
     }
-    let keyword = Array("embedding:")
     guard prompt[start].lowercased() == "e", !joined(prompt, at: start),
       prompt[start...].prefix(keyword.count).map(folded).elementsEqual(keyword)
     else { return nil }
@@ -119,29 +103,16 @@ public struct PromptNames: Sendable {
     return name.isEmpty ? nil : "embedding:\(String(name))"
   }
 
-  private static func withoutBrackets(_ word: String) -> String {
+  static func withoutBrackets(_ word: String) -> String {
     guard word.count > 2, word.first == "<", word.last == ">" else { return word }
     return String(word.dropFirst().dropLast())
   }
 
-  private static func folded(_ word: String) -> [Character] { word.map(folded) }
+  static func folded(_ word: String) -> [Character] { word.map(folded) }
 
   /// Lower case where that is one character again, so that positions stay what they are.
   private static func folded(_ c: Character) -> Character {
     let lower = c.lowercased()
     return lower.count == 1 ? Character(lower) : c
-  }
-}
-
-extension EmbeddingTable {
-  /// Every word that is a name of its own right, with its embedding.
-  fileprivate var namesAndAliases: [(String, LearnedEmbedding)] {
-    embeddings.map { ($0.key, $0.value) }
-      + aliases.compactMap { alias, name in embeddings[name].map { (alias, $0) } }
-  }
-
-  /// The name of the embedding whose own name or alias a word is, angle brackets counted.
-  fileprivate func owner(of word: String) -> String? {
-    embeddings[word]?.name ?? aliases[word]
   }
 }

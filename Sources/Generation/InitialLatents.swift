@@ -58,7 +58,7 @@ struct InitialLatents {
   /// Puts back what may not change, as noisy as the next step wants it; after the last step, without noise.
   func restore(_ latents: inout [Float], before next: Int, _ sampler: any Sampler) {
     guard let mayChange else { return }
-    let kept = next < sampler.timesteps.count ? sampler.noised(clean, with: noise, step: next) : clean
+    let kept = next < sampler.steps ? sampler.noised(clean, with: noise, step: next) : clean
     for index in latents.indices where !mayChange[index] { latents[index] = kept[index] }
   }
 

@@ -16,9 +16,12 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   private let size: PictureSize
   private let tape: Tape
   private let budget: MemoryBudget
-  /// Of the negative prompt and the prompt, for each picture; of the prompt alone without guidance.
-  private let context: ConstantContext
+  private var contexts: StepContexts
+  private let reuse: StepReuse
   private var sampler: any Sampler
+  private var noise: LatentNoise
+  /// (height, width, channels)
+  private let latentShape: [Int]
   /// Of the starting picture; nil when noise alone is the start.
   private let initial: InitialLatents?
   /// (count, height, width, channels), in the sampler's scale.
@@ -26,26 +29,34 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   private var step = 0
 
   /// - Parameters:
+  ///   - states: hidden states of prompts that are known already, and will be.
   ///   - encoder: what reads the request's starting picture, where it has one.
   ///   - noise: (count, channels, height, width) of standard deviation 1; drawn from the seed where nil.
   init(
     _ request: GenerationRequest, _ encoding: PromptEncoding, _ model: DiffusionModel, _ size: PictureSize,
-    encoder: AutoencoderKL? = nil, budget: MemoryBudget = .unlimited, noise: [Float]? = nil
+    states: PromptStates = PromptStates(), encoder: AutoencoderKL? = nil, budget: MemoryBudget = .unlimited,
+    noise: [Float]? = nil
   ) throws {
     self.request = request
     self.budget = budget
-    tape = budget.makeTape()
+    tape = WorkingMemory(budget).makeTape()
     self.model = model
     self.size = size
     used = encoding.used
     unused = encoding.unused
-    sampler = try request.sampler.make(model.schedule, steps: request.steps)
-    context = Self.encode(encoding, request, model, tape)
+    sampler = try request.sampler.make(model.schedule, steps: request.steps, spacing: request.scheduler)
+    var contexts = StepContexts(encoding, states, request, model)
+    let firstStep = request.start?.firstStep(of: request.steps) ?? 0
+    let first = contexts.context(step: firstStep, on: tape).0
+    self.contexts = contexts
+    reuse = StepReuse(request, first: first, firstStep: firstStep, isGuided: request.isGuided(model), on: tape)
     if budget.streams { model.releasePages(of: .textEncoder) }
     let factor = model.autoencoder.downsampling
-    let (channels, height, width) = (model.unet.config.inChannels, size.height / factor, size.width / factor)
-    let planes = noise ?? Self.noise(request, channels * height * width)
-    latents = rowsFromPlanes(planes, request.count, channels, height, width)
+    let shape = [size.height / factor, size.width / factor, model.unet.config.inChannels]
+    var ownNoise = LatentNoise(request, shape: shape)
+    latents = noise.map { rowsFromPlanes($0, request.count, shape[2], shape[0], shape[1]) } ?? ownNoise.draw()
+    latentShape = shape
+    self.noise = ownNoise
     guard let start = request.start, let encoder else {
       initial = nil
       for index in latents.indices { latents[index] *= sampler.initialNoiseScale }
@@ -58,49 +69,37 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   }
 
   /// How many steps `next()` takes in all.
-  public var steps: Int { sampler.timesteps.count - (initial?.firstStep ?? 0) }
-
-  /// Each picture from a seed of its own, so that it can be made again alone.
-  private static func noise(_ request: GenerationRequest, _ count: Int) -> [Float] {
-    (0..<request.count).flatMap { picture in
-      var noise = PhiloxNoise(seed: request.seed &+ UInt64(picture))
-      return noise.normal(count)
-    }
-  }
-
-  private static func encode(
-    _ encoding: PromptEncoding, _ request: GenerationRequest, _ model: DiffusionModel, _ tape: Tape
-  ) -> ConstantContext {
-    let width = model.textEncoder.config.hiddenSize
-    let learned =
-      encoding.learned.isEmpty ? nil : tape.constant([encoding.learned.count / width, width], encoding.learned)
-    let prompts = request.isGuided ? [encoding.negative, encoding.positive] : [encoding.positive]
-    let states = model.textEncoder(prompts, learned: learned, clipSkip: request.clipSkip, on: tape)
-    guard request.count > 1 else { return ConstantContext(states) }
-    // All negatives, then all positives.
-    let each = states.floats.count / prompts.count
-    let repeated = prompts.indices.flatMap { prompt in
-      Array(repeating: Array(states.floats[prompt * each..<(prompt + 1) * each]), count: request.count).joined()
-    }
-    return ConstantContext(
-      tape.constant([prompts.count * request.count, states.shape[1], width], repeated))
-  }
+  public var steps: Int { sampler.steps - (initial?.firstStep ?? 0) }
 
   /// Takes one step and says which one it was (1-based), or nil after the last.
   public func next() -> Int? {
-    guard step < sampler.timesteps.count else { return nil }
-    let timestep = sampler.timesteps[step]
-    let input = sampler.scaledInput(latents, step: step)
-    let copies = request.isGuided ? 2 : 1
-    let batch = copies * request.count
-    let prediction = model.unet(
-      tape.constant([batch] + latentShape, copies == 2 ? input + input : input),
-      timesteps: Array(repeating: timestep, count: batch), context, on: tape
-    ).floats
-    sampler.step(step, prediction: request.isGuided ? guided(prediction) : prediction, latents: &latents)
+    guard step < sampler.steps else { return nil }
+    reuse.begin(step: step)
+    if !reuse.isGated(step: step) { reuse.context.base = context() }
+    sampler.step(step, latents: &latents, predict: predict, noise: { noise.draw() })
     step += 1
     initial?.restore(&latents, before: step, sampler)
     return step - (initial?.firstStep ?? 0)
+  }
+
+  /// Encodes the prompts where they are others than at the step before.
+  private func context() -> ConstantContext {
+    let (context, isNew) = contexts.context(step: step, on: tape)
+    if isNew && budget.streams { model.releasePages(of: .textEncoder) }
+    return context
+  }
+
+  /// The network's prediction for the latents as it wants to see them, with guidance.
+  private func predict(_ input: [Float], timestep: Float) -> [Float] {
+    reuse.beginCall()
+    let isGuided = request.isGuided(model) && !reuse.isGated(step: step)
+    let batch = (isGuided ? 2 : 1) * request.count
+    let prediction = model.unet(
+      tape.constant([batch] + latentShape, isGuided ? input + input : input),
+      timesteps: Array(repeating: timestep, count: batch), guidanceScale: request.guidanceScale, reuse.context,
+      features: reuse.features, on: tape
+    ).floats
+    return isGuided ? guided(prediction) : prediction
   }
 
   /// Classifier-free guidance (Ho and Salimans 2022): negative + scale * (positive - negative).
@@ -137,30 +136,13 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   }
 
   /// (count, channels, height, width), for comparisons.
-  var latentPlanes: [Float] {
+  package var latentPlanes: [Float] {
     let shape = latentShape
     return planesFromRows(latents, request.count, shape[2], shape[0], shape[1])
-  }
-
-  private var latentShape: [Int] {
-    let factor = model.autoencoder.downsampling
-    return [size.height / factor, size.width / factor, model.unet.config.inChannels]
   }
 }
 
 extension GenerationRequest {
-  /// Whether the negative prompt takes part.
-  var isGuided: Bool { guidanceScale > 1 }
-}
-
-extension SamplerName {
-  /// The sampler's plan for a schedule.
-  /// - Throws: `invalidArgument` for a number of steps that the schedule does not have.
-  func make(_ schedule: NoiseSchedule, steps: Int) throws -> any Sampler {
-    switch self {
-    case .ddim: try DDIMSampler(schedule, steps: steps)
-    case .euler: try EulerSampler(schedule, steps: steps)
-    case .dpmpp2M: try DPMSolver2MSampler(schedule, steps: steps)
-    }
-  }
+  /// Whether the negative prompt takes part. A network that takes the guidance scale as an input guides itself.
+  func isGuided(_ model: DiffusionModel) -> Bool { guidanceScale > 1 && !model.unet.guidesItself }
 }

@@ -11,6 +11,7 @@ public final class Pipeline: Sendable {
   let model: DiffusionModel
   private let encoder: LazyEncoder
   private let budget: MemoryBudget
+  let states = PromptStates()
 
   /// - Parameters:
   ///   - folder: a model package, a diffusers folder or a checkpoint file.
@@ -27,6 +28,8 @@ public final class Pipeline: Sendable {
   public var nativeSize: Int { model.nativeSize }
   /// Width of the token embeddings, which learned embeddings must share.
   public var embeddingWidth: Int { model.textEncoder.config.hiddenSize }
+  /// Which embeddings fit, and which words are taken.
+  public var embeddingVocabulary: EmbeddingVocabulary { EmbeddingVocabulary(model) }
 
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
   /// - Throws: `invalidArgument`, `promptTooLong`, `unknownEmbedding`, `badEmbedding`.
@@ -35,7 +38,7 @@ public final class Pipeline: Sendable {
     try check(request)
     let encoding = try PromptEncoding(request, embeddings, model)
     let encoder = try request.start.map { _ in try self.encoder.get() }
-    return try PictureSynthesis(request, encoding, model, size, encoder: encoder, budget: budget)
+    return try PictureSynthesis(request, encoding, model, size, states: states, encoder: encoder, budget: budget)
   }
 
   private func check(_ request: GenerationRequest) throws {
@@ -46,6 +49,20 @@ public final class Pipeline: Sendable {
     }
     guard request.guidanceScale.isFinite, (0...100).contains(request.guidanceScale) else {
       throw InversionError(.invalidArgument, "'guidance_scale' is \(request.guidanceScale); choose 0 to 100")
+    }
+    if let gate = request.gateStep, gate < 1 {
+      throw InversionError(.invalidArgument, "'tgate' is \(gate); choose a step, from 1")
+    }
+    if let caching = request.deepCaching {
+      let depths = model.unet.deepFeatureDepths
+      guard caching.interval >= 2 else {
+        throw InversionError(.invalidArgument, "'deepcache' is \(caching.interval); choose 2 or more")
+      }
+      guard depths.contains(caching.depth) else {
+        throw InversionError(
+          .invalidArgument,
+          "'deepcache_depth' is \(caching.depth); '\(model.name)' has \(depths.lowerBound) to \(depths.upperBound)")
+      }
     }
     guard (1...PictureSize.largestCount).contains(request.count) else {
       throw InversionError(.invalidArgument, "'count' is \(request.count); choose 1 to \(PictureSize.largestCount)")

@@ -52,12 +52,15 @@ struct AnalysisInputs {
     var noise = PhiloxNoise(seed: UInt64(prompt))
     let elements = latentShape.reduce(1, *)
     var latents = rowsFromPlanes(noise.normal(elements), 1, latentShape[2], latentShape[0], latentShape[1])
-    for index in sampler.timesteps.indices {
-      let step = Step(latents: latents, timestep: sampler.timesteps[index], prompt: prompt)
-      let both = prediction(step, states)
-      body(step, both)
-      let guided = (0..<elements).map { both[$0] + Self.guidance * (both[elements + $0] - both[$0]) }
-      sampler.step(index, prediction: guided, latents: &latents)
+    for index in 0..<count {
+      sampler.step(
+        index, latents: &latents,
+        predict: { input, timestep in
+          let step = Step(latents: input, timestep: timestep, prompt: prompt)
+          let both = prediction(step, states)
+          body(step, both)
+          return (0..<elements).map { both[$0] + Self.guidance * (both[elements + $0] - both[$0]) }
+        }, noise: { preconditionFailure("DDIM draws none") })
     }
     guard latents.allSatisfy(\.isFinite) else {
       throw InversionError(.badModel, "'\(model.name)' gave values that are not finite; check its weights")

@@ -33,17 +33,31 @@ public struct ModelImport: Sendable {
     source: String, name: String, into folder: ModelsFolder, plan: ModelPlan = .int8, replaces: Bool = false,
     tool: String
   ) throws {
+    try self.init(
+      openModel(path: source), path: source, name: name, into: folder, plan: plan, replaces: replaces, tool: tool)
+  }
+
+  /// The same for a source that is open: `path` is its place.
+  init(
+    _ model: @autoclosure () throws -> any ModelSource, path source: String, name: String, into folder: ModelsFolder,
+    plan: ModelPlan, replaces: Bool, tool: String
+  ) throws {
     try ModelsFolder.check(name: name)
     self.name = name
     self.source = source
     self.tool = tool
     self.folder = folder
+    try Self.checkPlace(folder, name, replaces: replaces)
+    catalogue = try ModelCatalogue(model())
+    precision = try plan.resolved(for: catalogue)
+  }
+
+  /// - Throws: `invalidArgument` when there is a model of that name that may not go.
+  static func checkPlace(_ folder: ModelsFolder, _ name: String, replaces: Bool) throws {
     guard replaces || !FileManager.default.fileExists(atPath: folder.path(of: name)) else {
       throw InversionError(
         .invalidArgument, "'\(folder.path(of: name))': there is a model of this name; give another, or '--replace'")
     }
-    catalogue = try ModelCatalogue(openModel(path: source))
-    precision = try plan.resolved(for: catalogue)
   }
 
   /// Writes the package beside its place, syncs it and renames it.

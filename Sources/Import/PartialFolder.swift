@@ -10,7 +10,7 @@ import Models
 final class PartialFolder {
   let path: String
   private let models: ModelsFolder
-  private let lock: Int32
+  private let lock: FolderLock
 
   /// - Throws: `fileUnavailable` when the models folder cannot be written.
   init(for name: String, in models: ModelsFolder) throws {
@@ -20,11 +20,9 @@ final class PartialFolder {
     let salt = String(UInt32.random(in: .min ... .max), radix: 36)
     path = models.path(of: "\(name)\(ModelsFolder.partialMark)\(salt)")
     try makeFolder(path)
-    guard let held = Self.lock(path) else { throw fileError(path, "cannot be locked") }
-    lock = held
+    guard let lock = FolderLock(path) else { throw fileError(path, "cannot be locked") }
+    self.lock = lock
   }
-
-  deinit { close(lock) }
 
   func remove() { try? FileManager.default.removeItem(atPath: path) }
 
@@ -69,21 +67,9 @@ final class PartialFolder {
     }
     for name in names where name.contains(ModelsFolder.partialMark) {
       let path = models.path(of: name)
-      guard let held = lock(path) else { continue }
-      try? FileManager.default.removeItem(atPath: path)
-      close(held)
+      guard let lock = FolderLock(path) else { continue }
+      withExtendedLifetime(lock) { try? FileManager.default.removeItem(atPath: path) }
     }
-  }
-
-  /// Holds a folder; nil when another process does.
-  private static func lock(_ path: String) -> Int32? {
-    let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard fd >= 0 else { return nil }
-    guard flock(fd, LOCK_EX | LOCK_NB) == 0 else {
-      close(fd)
-      return nil
-    }
-    return fd
   }
 }
 

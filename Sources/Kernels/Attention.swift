@@ -9,7 +9,7 @@ public enum AttentionPrecision: Sendable {
   case bf16
 
   // Unsafe: a name and a function pointer, constant for the life of the process.
-  fileprivate var kernel: UnsafePointer<inv_attention_ukernel> { self == .bf16 ? fastestKernel : f32Kernel }
+  var kernel: UnsafePointer<inv_attention_ukernel> { self == .bf16 ? fastestKernel : f32Kernel }
 }
 
 nonisolated(unsafe) private let fastestKernel = firstAllowed(inv_attention_at) { $0.isa }
@@ -31,6 +31,11 @@ public struct HeadRows {
   public init(_ pointer: UnsafeRawPointer, stride: Int) {
     self.pointer = pointer.assumingMemoryBound(to: Float.self)
     self.stride = stride
+  }
+
+  /// Where a head of an image of `tokens` rows begins.
+  func start(image: Int, tokens: Int, channel: Int) -> UnsafePointer<Float> {
+    pointer + image * tokens * stride + channel
   }
 }
 
@@ -55,15 +60,25 @@ public struct AttentionShape: Sendable {
     self.width = width
     self.causal = causal
   }
+
+  /// Of the scores before the softmax.
+  var scale: Float { 1 / Float(width).squareRoot() }
+
+  /// Whether its work is more than the start of a thread.
+  var isWorthCutting: Bool {
+    let smallestWorthCutting = 500_000
+    return batch * heads * queries * keys * width >= smallestWorthCutting
+  }
 }
 
 /// softmax(Q Kᵀ / sqrt(width)) V per head, without the matrix of scores: q (batch * queries, heads * width), k and v
 /// (batch * keys, heads * width) -> output (batch * queries, heads * width) with a row stride in elements.
 ///
-/// K and V are packed a few heads at a time, `packedBytes` at most unless one head needs more.
+/// K and V are packed a few heads at a time, `packedBytes` at most unless one head needs more. `logSums`: where the
+/// gradient will be wanted, what it needs to know of each row of scores: f32 (batch, heads, queries).
 public func flashAttention(
   q: HeadRows, k: HeadRows, v: HeadRows, _ shape: AttentionShape, _ precision: AttentionPrecision,
-  into output: UnsafeMutableRawPointer, stride: Int, pool: BufferPool
+  into output: UnsafeMutableRawPointer, stride: Int, logSums: UnsafeMutableRawPointer? = nil, pool: BufferPool
 ) {
   let kernel = precision.kernel
   let (form, tileRows) = (kernel.pointee.precision, kernel.pointee.queries)
@@ -74,8 +89,8 @@ public func flashAttention(
   let wave = max(1, packedBytes / headBytes)
   let tiles = (shape.queries + tileRows - 1) / tileRows
   let out = output.assumingMemoryBound(to: Float.self)
-  let smallestWorthCutting = 500_000
-  let isSmall = shape.batch * heads * shape.queries * shape.keys * width < smallestWorthCutting
+  let sums = logSums?.assumingMemoryBound(to: Float.self)
+  let isSmall = !shape.isWorthCutting
   // A `head` counts through the batch: image * heads + head.
   for first in Swift.stride(from: 0, to: shape.batch * heads, by: wave) {
     let count = min(wave, shape.batch * heads - first)
@@ -83,17 +98,18 @@ public func flashAttention(
     Parallel.forEach(count, alone: isSmall) { index in
       let (image, head) = ((first + index) / heads, (first + index) % heads)
       inv_attention_pack(
-        form, shape.keys, width, k.pointer + image * shape.keys * k.stride + head * width, k.stride,
-        v.pointer + image * shape.keys * v.stride + head * width, v.stride, packed.pointer + index * headBytes)
+        form, shape.keys, width, k.start(image: image, tokens: shape.keys, channel: head * width), k.stride,
+        v.start(image: image, tokens: shape.keys, channel: head * width), v.stride, packed.pointer + index * headBytes)
     }
     Parallel.forEach(count * tiles, alone: isSmall) { piece in
       let (index, tile) = (piece / tiles, piece % tiles)
       let (image, head) = ((first + index) / heads, (first + index) % heads)
       var attention = inv_attention(
-        queries: shape.queries, keys: shape.keys, width: width, scale: 1 / Float(width).squareRoot(),
-        causal: shape.causal ? 1 : 0, q: q.pointer + image * shape.queries * q.stride + head * width,
+        queries: shape.queries, keys: shape.keys, width: width, scale: shape.scale,
+        causal: shape.causal ? 1 : 0, q: q.start(image: image, tokens: shape.queries, channel: head * width),
         q_stride: q.stride, packed: packed.pointer + index * headBytes,
-        output: out + image * shape.queries * stride + head * width, output_stride: stride)
+        output: out + image * shape.queries * stride + head * width, output_stride: stride,
+        log_sums: sums.map { $0 + (first + index) * shape.queries })
       let scratch = pool.allocate(byteCount: inv_attention_scratch_bytes(kernel, width))
       let begin = tile * tileRows
       kernel.pointee.run(&attention, begin, min(tileRows, shape.queries - begin), scratch.pointer)

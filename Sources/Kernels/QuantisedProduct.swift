@@ -157,6 +157,62 @@ public struct PackedWeight: @unchecked Sendable {
   }
 }
 
+extension PackedWeight {
+  /// Multiplications and additions of a product with `rows` input rows.
+  public func operations(rows: Int, _ window: Window) -> Int {
+    let positions = rows / (window.height * window.width) * window.outHeight * window.outWidth
+    return 2 * positions * outputs * inputs * kernel * kernel
+  }
+
+  /// The weights that the int8 ones stand for: f32 (outputs, kernel, kernel, inputs).
+  public func dequantised(_ pool: BufferPool) -> Weight {
+    let (taps, depth) = (kernel * kernel, panelStride / (kernel * kernel) / Self.panelWidth)
+    let wide = pool.allocate(byteCount: outputs * taps * inputs * 4)
+    let target = wide.pointer.assumingMemoryBound(to: Float.self)
+    for output in 0..<outputs {
+      let (panel, column) = (output / Self.panelWidth * panelStride, output % Self.panelWidth)
+      for tap in 0..<taps {
+        for input in 0..<inputs {
+          let group = (tap * depth + input / 4 * 4) * Self.panelWidth
+          let byte = panels[panel + group + column * 4 + input % 4]
+          target[(output * taps + tap) * inputs + input] = Float(Int(byte) - 128) * columnScales[output]
+        }
+      }
+    }
+    return Weight(
+      pointer: wide.pointer, dtype: .f32, shape: [outputs, kernel, kernel, inputs], owner: wide)
+  }
+
+  /// The way back: dx (pictures * pixels, inputs) from dy (pictures * positions, outputs), both f32. dy is scaled by
+  /// the weights' scales and quantised a row; the weights are transposed a panel at a time.
+  public func inputGradient(
+    _ dy: UnsafeRawPointer, rows: Int, window: Window, into dx: UnsafeMutableRawPointer, pool: BufferPool
+  ) {
+    precondition(window.kernel == kernel && window.channels == inputs)
+    let zeros = Self.zeros((outputs + 3) / 4 * 4 * 4, pool)
+    guard let panelStart = panels.baseAddress?.assumingMemoryBound(to: UInt8.self),
+      let scales = columnScales.baseAddress
+    else { preconditionFailure("a layer has weights") }
+    let quantised = QuantisedRows(
+      affineOf: dy, rows: rows, channels: outputs, pictures: 1, scale: scales, shift: zeros.pointer, silu: false,
+      pool: pool)
+    var gradient = inv_qd8_input_gradient(
+      kernel: Kernels.kernel, window: window.c, outputs: outputs, dy: quantised.c,
+      zeros: zeros.pointer.assumingMemoryBound(to: Int8.self), panels: panelStart, panel_stride: panelStride,
+      dx: dx.assumingMemoryBound(to: Float.self))
+    let total = rows / (window.outHeight * window.outWidth) * window.height * window.width
+    let bytes = inv_qd8_transposed_bytes(&gradient)
+    let panelCount = (inputs + Self.panelWidth - 1) / Self.panelWidth
+    withUnsafePointer(to: &gradient) { gradient in
+      Parallel.forEach(panelCount) { panel in
+        let transposed = pool.allocate(byteCount: bytes)
+        inv_qd8_qc8w_input_gradient(
+          gradient, 0, total, panel, transposed.pointer.assumingMemoryBound(to: UInt8.self))
+      }
+    }
+  }
+}
+
 /// How a product is cut for threads: by its shape alone, so that the result does not depend on how many there are.
 private struct ProductTiles {
   let rows: Int

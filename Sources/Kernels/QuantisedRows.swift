@@ -50,6 +50,16 @@ public struct QuantisedRows {
     }
   }
 
+  /// Writes what the rows stand for, (rows, channels) of f32.
+  public func dequantise(into y: UnsafeMutableRawPointer) {
+    let source = c
+    Parallel.forEachUnitRange(rows, unit: rows, channels: channels) { range in
+      table.pointee.dequantise_rows(
+        range.count, channels, stride, source.elements + range.lowerBound * stride,
+        source.scales + range.lowerBound, (y + range.lowerBound * channels * 4).assumingMemoryBound(to: Float.self))
+    }
+  }
+
   /// Where a piece of the rows goes.
   private struct Target {
     let stride: Int

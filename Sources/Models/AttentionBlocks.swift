@@ -61,8 +61,10 @@ struct BasicTransformerBlock: Sendable {
     var change = attn1(seen, keys: seen, values: seen, on: tape)
     tape.observe(attn1.path, change)
     var h = tape.add(change, x)
-    let (keys, values) = context.rows(layer: crossAttentionIndex)
-    change = attn2(tape.layerNorm(h, norm2), keys: keys, values: values, on: tape)
+    change = context.output(layer: crossAttentionIndex) {
+      let (keys, values) = context.rows(layer: crossAttentionIndex)
+      return attn2(tape.layerNorm(h, norm2), keys: keys, values: values, on: tape)
+    }
     tape.observe(attn2.path, change)
     h = tape.add(change, h)
     let wide = tape.geglu(tape.linear(tape.layerNorm(h, norm3), ffNet0Proj))
@@ -104,6 +106,9 @@ struct Transformer2D: Sendable {
     projOut = try scope["proj_out"].linear(channels, channels)
   }
 
+  /// The cross-attentions in it, by their place in the network.
+  var crossAttentions: [Int] { transformerBlocks.map(\.crossAttentionIndex) }
+
   /// x (B, H, W, C) -> (B, H, W, C)
   func callAsFunction(_ x: Activation, _ context: some CrossAttentionContext, on tape: Tape) -> Activation {
     let tokens = [x.batch, x.rows / x.batch, x.channels]
@@ -120,6 +125,12 @@ struct Transformer2D: Sendable {
 public protocol CrossAttentionContext {
   /// Sources of keys and values (B, tokens, context) for the network's `layer`-th cross-attention.
   func rows(layer: Int) -> (keys: Activation, values: Activation)
+  /// What that cross-attention gives (B, N, C): `attend()`, or what an earlier step kept.
+  func output(layer: Int, _ attend: () -> Activation) -> Activation
+}
+
+extension CrossAttentionContext {
+  public func output(layer: Int, _ attend: () -> Activation) -> Activation { attend() }
 }
 
 /// The plain case: the text encoder's hidden states everywhere.

@@ -28,6 +28,9 @@ package struct CheckpointLayers: LayerSource {
     }
   }
 
+  /// The files, for messages.
+  private var files: String { weights.paths.map { "'\($0)'" }.joined(separator: ", ") }
+
   /// The files of the weights.
   package var paths: [String] { weights.paths }
 
@@ -82,7 +85,7 @@ package struct CheckpointLayers: LayerSource {
     guard values.allSatisfy({ abs($0) <= limit }) else {
       throw InversionError(
         .badModel,
-        "'\(weights.paths.joined(separator: "', '"))': a weight of '\(path)' is not finite or over \(limit); get a "
+        "\(files): a weight of '\(path)' is not finite or over \(limit); get a "
           + "sound model, or give the layer f32 in a plan")
     }
     return weight
@@ -111,7 +114,8 @@ package struct CheckpointLayers: LayerSource {
     moved?.pointer.copyMemory(from: base, byteCount: contents.bytes.count)
     let readable = moved.map { UnsafeRawPointer($0.pointer) } ?? base
     guard convert(count: count, from: readable, as: source, to: buffer.pointer, as: dtype) else {
-      throw InversionError(.badModel, "'\(path)': weights of type \(source) are not supported; convert them to f16")
+      throw InversionError(
+        .badModel, "\(files): '\(path)': weights of type \(source) are not supported; convert them to f16")
     }
     return Weight(pointer: buffer.pointer, dtype: dtype, shape: shape, owner: buffer)
   }

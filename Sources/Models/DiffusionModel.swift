@@ -13,8 +13,6 @@ public struct DiffusionModel: Sendable {
   public let unet: UNet2DConditionModel
   public let autoencoder: AutoencoderKL
   public let schedule: NoiseSchedule
-  /// Whether every layer that gradients go back through is in the engine's element type.
-  public let takesGradients: Bool
   private let layers: [Network: any LayerSource]
 
   /// - Parameters:
@@ -30,7 +28,6 @@ public struct DiffusionModel: Sendable {
     throws
   {
     name = source.name
-    takesGradients = source.precisions(plan).isSubset(of: [.f32])
     let scheduler = try source.schedulerConfig()
     schedule = NoiseSchedule(try SchedulerConfig(json: scheduler.json, path: scheduler.path))
     func layers(_ network: Network) throws -> any LayerSource {

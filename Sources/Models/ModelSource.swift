@@ -58,17 +58,6 @@ package func openModel(path: String) throws -> any ModelSource {
     ? try ModelPackage(path: path) : try DiffusersFolder(path: path)
 }
 
-extension ModelSource {
-  /// The precisions that layers of the networks that gradients go through may have.
-  func precisions(_ plan: ModelPlan) -> Set<LayerPrecision> {
-    let networks = [Network.textEncoder, .unet]
-    if let package = self as? ModelPackage {
-      return Set(networks.flatMap { package.description.precision[$0.rawValue]?.values.map(\.self) ?? [] })
-    }
-    return Set(networks.flatMap { [plan[$0].fallback] + plan[$0].exceptions.values })
-  }
-}
-
 // MARK: Networks
 
 extension CLIPTextModel {

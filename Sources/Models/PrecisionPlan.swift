@@ -41,6 +41,17 @@ public struct PrecisionPlan: Sendable, Equatable {
   func isInt8(_ path: String) -> Bool { precision(of: path) == .int8 }
 }
 
+extension ModelPlan {
+  /// The plan of a whole model in one precision, with what int8 keeps in f16.
+  public init(_ precision: LayerPrecision) {
+    switch precision {
+    case .f32: self = .full
+    case .f16: self.init(textEncoder: PrecisionPlan(.f16), unet: PrecisionPlan(.f16), vae: PrecisionPlan(.f16))
+    case .int8: self = .int8
+    }
+  }
+}
+
 /// The networks of a model, by diffusers' name of their folder.
 public enum Network: String, Sendable, CaseIterable, Codable {
   case textEncoder = "text_encoder"

@@ -49,6 +49,9 @@ public struct UNet2DConditionModel: Sendable {
     crossAttentionCount = builder.crossAttentions
   }
 
+  /// Whether it takes the guidance scale as an input, as latent consistency models do.
+  public var guidesItself: Bool { timeEmbedding.condProj != nil }
+
   /// Channels of the text encoder's hidden states that it attends to.
   public var contextWidth: Int { config.crossAttentionDim[0] }
 
@@ -56,53 +59,111 @@ public struct UNet2DConditionModel: Sendable {
   public var sizeMultiple: Int { 1 << (config.blockOutChannels.count - 1) }
 
   /// latents (B, H, W, in), one timestep a picture, context (B, tokens, C) -> prediction (B, H, W, out).
+  /// - Parameters:
+  ///   - guidanceScale: for networks that guide themselves; the others do not look at it.
+  ///   - features: takes the deep layers' part from there, or leaves it there when it is empty.
   public func callAsFunction(
-    _ latents: Activation, timesteps: [Float], _ context: some CrossAttentionContext, on tape: Tape
+    _ latents: Activation, timesteps: [Float], guidanceScale: Float = 1, _ context: some CrossAttentionContext,
+    features: DeepFeatures? = nil, on tape: Tape
   ) -> Activation {
     precondition(timesteps.count == latents.batch)
     precondition(latents.shape[1] % sizeMultiple == 0 && latents.shape[2] % sizeMultiple == 0)
-    let timeVector = tape.silu(timeEmbedding(timesteps, on: tape))  // (B, T)
+    let timeVector = tape.silu(timeEmbedding(timesteps, guidanceScale: guidanceScale, on: tape))  // (B, T)
     var h = tape.conv2d(latents, convIn)
     tape.observe("conv_in", h)
     var states = [h]
-    for block in downBlocks { states += block(states[states.count - 1], timeVector: timeVector, context, on: tape) }
-    h = states[states.count - 1]
-    if let midBlock { h = midBlock(h, timeVector: timeVector, context, on: tape) }
-    for block in upBlocks { h = block(h, skips: &states, timeVector: timeVector, context, on: tape) }
+    let last = upBlocks[upBlocks.count - 1]
+    // Behind this layer of the last up block, nothing of the deep layers comes in any more.
+    let split = features.map { last.resnets.count - 1 - $0.depth } ?? 0
+    if let features, let kept = features.kept {
+      states += downBlocks[0](h, timeVector: timeVector, context, layers: features.depth, on: tape)
+      h = kept
+    } else {
+      for block in downBlocks { states += block(states[states.count - 1], timeVector: timeVector, context, on: tape) }
+      h = states[states.count - 1]
+      if let midBlock { h = midBlock(h, timeVector: timeVector, context, on: tape) }
+      for block in upBlocks.dropLast() { h = block(h, skips: &states, timeVector: timeVector, context, on: tape) }
+      h = last(h, skips: &states, timeVector: timeVector, context, layers: 0..<split, on: tape)
+      features?.keep(h)
+    }
+    h = last(h, skips: &states, timeVector: timeVector, context, layers: split..<last.resnets.count, on: tape)
     h = tape.groupNorm(h, convNormOut, groups: config.normNumGroups)
     tape.observe("conv_norm_out", h)
     return tape.conv2d(tape.silu(h), convOut)
   }
 }
 
+/// What a U-Net's deep layers gave at one step, for the steps after it (DeepCache, Ma et al. 2024): they change slowly,
+/// and cost most of the time.
+public final class DeepFeatures {
+  /// Layers of the first down block that every step runs, and of the last up block with one more.
+  let depth: Int
+  /// (B, H, W, C) before the last up block's layers that every step runs.
+  private(set) var kept: Activation?
+
+  /// - Precondition: depth is one of the U-Net's `deepFeatureDepths`.
+  public init(depth: Int) { self.depth = depth }
+
+  public var isEmpty: Bool { kept == nil }
+
+  /// Lets the next step run the whole network again.
+  public func forget() { kept = nil }
+
+  func keep(_ features: Activation) {
+    // Rows that wait to be made would be made again at each step.
+    _ = features.pointer
+    kept = features
+  }
+}
+
+extension UNet2DConditionModel {
+  /// What `DeepFeatures` may leave to every step.
+  public var deepFeatureDepths: ClosedRange<Int> { 1...downBlocks[0].resnets.count }
+}
+
 /// Sinusoids of the timestep through two linear layers (Vaswani et al. 2017, as diffusers' Timesteps and
-/// TimestepEmbedding).
+/// TimestepEmbedding), and for latent consistency models those of the guidance scale beside them (Luo et al. 2023).
 struct TimestepEmbedding: Sendable {
   let linear1: Linear
   let linear2: Linear
+  let condProj: Linear?
   let config: UNetConfig
 
   init(_ scope: WeightScope, _ config: UNetConfig, channels: Int) throws {
     self.config = config
-    linear1 = try scope["linear_1"].linear(config.blockOutChannels[0], channels)
+    let inputs = config.blockOutChannels[0]
+    linear1 = try scope["linear_1"].linear(inputs, channels)
     linear2 = try scope["linear_2"].linear(channels, channels)
+    condProj = try config.timeCondProjDim.map { try scope["cond_proj"].linear($0, inputs, bias: false) }
   }
 
   /// (B) -> (B, T)
-  func callAsFunction(_ timesteps: [Float], on tape: Tape) -> Activation {
-    let sinusoids = tape.constant([timesteps.count, linear1.inputs], timesteps.flatMap(sinusoids))
-    let y = tape.linear(tape.silu(tape.linear(sinusoids, linear1)), linear2)
+  func callAsFunction(_ timesteps: [Float], guidanceScale: Float, on tape: Tape) -> Activation {
+    let count = timesteps.count
+    let half = Float(linear1.inputs / 2)
+    let waves = timesteps.flatMap {
+      sinusoids($0, linear1.inputs, spread: half - Float(config.freqShift), cosinesFirst: config.flipSinToCos)
+    }
+    var input = tape.constant([count, linear1.inputs], waves)
+    if let condProj {
+      // Thousandths, and no guidance is 0.
+      let waves = sinusoids(
+        (guidanceScale - 1) * 1000, condProj.inputs, spread: Float(condProj.inputs / 2) - 1, cosinesFirst: false)
+      let rows = tape.constant([count, condProj.inputs], Array(repeating: waves, count: count).flatMap { $0 })
+      input = tape.add(input, tape.linear(rows, condProj))
+    }
+    let y = tape.linear(tape.silu(tape.linear(input, linear1)), linear2)
     tape.observe("time_embedding", y)
     return y
   }
 
   /// In f32, as PyTorch has it: at t = 999 the rounding of the angles shows in the fourth digit.
-  private func sinusoids(_ timestep: Float) -> [Float] {
-    let half = linear1.inputs / 2
-    let slope = -logf(10_000) / (Float(half) - Float(config.freqShift))
-    let angles = (0..<half).map { timestep * expf(slope * Float($0)) }
+  /// - Parameter spread: of the frequencies from 1 to 1/10,000, in indices.
+  private func sinusoids(_ value: Float, _ count: Int, spread: Float, cosinesFirst: Bool) -> [Float] {
+    let slope = -logf(10_000) / spread
+    let angles = (0..<count / 2).map { value * expf(slope * Float($0)) }
     let (sines, cosines) = (angles.map { sinf($0) }, angles.map { cosf($0) })
-    let padding = [Float](repeating: 0, count: linear1.inputs % 2)
-    return (config.flipSinToCos ? cosines + sines : sines + cosines) + padding
+    let padding = [Float](repeating: 0, count: count % 2)
+    return (cosinesFirst ? cosines + sines : sines + cosines) + padding
   }
 }

@@ -53,17 +53,18 @@ struct DownBlock: Sendable {
   }
 
   /// Returns every state that an up block will want: after each layer, and after the downsampler.
+  /// - Parameter layers: how many of the layers to run, without the downsampler; nil runs all.
   func callAsFunction(
-    _ x: Activation, timeVector: Activation, _ context: some CrossAttentionContext, on tape: Tape
+    _ x: Activation, timeVector: Activation, _ context: some CrossAttentionContext, layers: Int? = nil, on tape: Tape
   ) -> [Activation] {
     var h = x
     var states: [Activation] = []
-    for (index, resnet) in resnets.enumerated() {
-      h = resnet(h, timeVector: timeVector, on: tape)
-      if index < attentions.count { h = attentions[index](h, context, on: tape) }
+    for (index, resnet) in resnets.prefix(layers ?? resnets.count).enumerated() {
+      let layer = UNetLayer(resnet: resnet, attention: index < attentions.count ? attentions[index] : nil)
+      h = layer([h], timeVector: timeVector, context, on: tape)
       states.append(h)
     }
-    if let downsampler {
+    if let downsampler, layers == nil {
       h = tape.conv2d(h, downsampler)
       tape.observe("\(path).downsamplers.0", h)
       states.append(h)
@@ -90,10 +91,9 @@ struct MidBlock: Sendable {
   func callAsFunction(
     _ x: Activation, timeVector: Activation, _ context: some CrossAttentionContext, on tape: Tape
   ) -> Activation {
-    var h = resnets[0](x, timeVector: timeVector, on: tape)
-    if let attention { h = attention(h, context, on: tape) }
-    if resnets.count > 1 { h = resnets[1](h, timeVector: timeVector, on: tape) }
-    return h
+    let h = UNetLayer(resnet: resnets[0], attention: attention)([x], timeVector: timeVector, context, on: tape)
+    guard resnets.count > 1 else { return h }
+    return UNetLayer(resnet: resnets[1], attention: nil)([h], timeVector: timeVector, context, on: tape)
   }
 }
 
@@ -129,16 +129,17 @@ struct UpBlock: Sendable {
     upsampler = block == blocks - 1 ? nil : try scope["upsamplers.0.conv"].conv2d(outputs, outputs)
   }
 
+  /// - Parameter layers: which of them to run; the upsampler follows the last.
   func callAsFunction(
     _ x: Activation, skips: inout [Activation], timeVector: Activation, _ context: some CrossAttentionContext,
-    on tape: Tape
+    layers: Range<Int>? = nil, on tape: Tape
   ) -> Activation {
     var h = x
-    for (index, resnet) in resnets.enumerated() {
-      h = resnet(tape.concatChannels(h, skips.removeLast()), timeVector: timeVector, on: tape)
-      if index < attentions.count { h = attentions[index](h, context, on: tape) }
+    for index in layers ?? resnets.indices {
+      let layer = UNetLayer(resnet: resnets[index], attention: index < attentions.count ? attentions[index] : nil)
+      h = layer([h, skips.removeLast()], timeVector: timeVector, context, on: tape)
     }
-    if let upsampler {
+    if let upsampler, (layers ?? resnets.indices).upperBound == resnets.count {
       h = tape.conv2d(tape.upsampleNearest2x(h), upsampler)
       tape.observe("\(path).upsamplers.0", h)
     }

@@ -22,6 +22,8 @@ public struct UNetConfig: Decodable, Sendable {
   let downsamplePadding: Int
   let flipSinToCos: Bool
   let freqShift: Double
+  /// Width of the guidance scale's sinusoids, for networks that take it as an input.
+  let timeCondProjDim: Int?
 
   enum DownBlockType: String, Decodable, Sendable {
     case plain = "DownBlock2D"
@@ -39,11 +41,11 @@ public struct UNetConfig: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case inChannels, outChannels, sampleSize, downBlockTypes, midBlockType, upBlockTypes, blockOutChannels
     case layersPerBlock, crossAttentionDim, attentionHeadDim, numAttentionHeads, transformerLayersPerBlock
-    case normNumGroups, normEps, useLinearProjection, downsamplePadding, flipSinToCos, freqShift
+    case normNumGroups, normEps, useLinearProjection, downsamplePadding, flipSinToCos, freqShift, timeCondProjDim
     // Refused unless they have the value that changes nothing.
     case actFn, additionEmbedType, attentionType, centerInputSample, classEmbedType, convInKernel, convOutKernel
     case crossAttentionNorm, dualCrossAttention, encoderHidDim, encoderHidDimType, midBlockOnlyCrossAttention
-    case numClassEmbeds, onlyCrossAttention, resnetTimeScaleShift, timeCondProjDim, timeEmbeddingType
+    case numClassEmbeds, onlyCrossAttention, resnetTimeScaleShift, timeEmbeddingType
     case timestepPostAct, dropout
   }
 
@@ -83,6 +85,7 @@ public struct UNetConfig: Decodable, Sendable {
     downsamplePadding = try keys.value(.downsamplePadding, or: 1)
     flipSinToCos = try keys.value(.flipSinToCos, or: true)
     freqShift = try keys.value(.freqShift, or: 0)
+    timeCondProjDim = try keys.decodeIfPresent(Int.self, forKey: .timeCondProjDim)
     try checkSizes()
   }
 
@@ -99,7 +102,7 @@ public struct UNetConfig: Decodable, Sendable {
     for key in off { try keys.refuse(key, unless: "false") }
     let absent: [CodingKeys] = [
       .additionEmbedType, .classEmbedType, .crossAttentionNorm, .encoderHidDim, .encoderHidDimType, .numClassEmbeds,
-      .timeCondProjDim, .timestepPostAct,
+      .timestepPostAct,
     ]
     for key in absent { try keys.refuse(key) }
   }
@@ -108,6 +111,9 @@ public struct UNetConfig: Decodable, Sendable {
     let positive = [inChannels, outChannels, normNumGroups] + layersPerBlock + crossAttentionDim + attentionHeads
     guard (positive + transformerLayersPerBlock + blockOutChannels).allSatisfy({ $0 > 0 && $0 <= 1 << 16 }) else {
       throw InversionError(.badModel, "a size is zero, negative or absurdly large")
+    }
+    if let timeCondProjDim, !(4...1 << 16).contains(timeCondProjDim) {
+      throw InversionError(.badModel, "'time_cond_proj_dim' is \(timeCondProjDim)")
     }
     guard Set(crossAttentionDim).count == 1 else {
       throw InversionError(.badModel, "'cross_attention_dim' differs between blocks, which this engine does not have")

@@ -21,7 +21,7 @@ extension Tape {
       case .quickGELU: kernels.quick_gelu(n, from, to)
       }
     }
-    record(y, ActivationRecord(x: x, function: function))
+    record(y, ActivationRecord(x: SavedRows(x, on: self), slot: x.slot, function: function))
     return y
   }
 
@@ -51,7 +51,7 @@ extension Tape {
     Parallel.forEachRange(x.rows, grain: max(16, x.rows / 8)) { rows in
       kernels.geglu(rows.count, channels, x.at(rows.lowerBound * 2 * channels), y.at(rows.lowerBound * channels))
     }
-    record(y, GEGLURecord(x: x))
+    record(y, GEGLURecord(x: SavedRows(x, on: self), slot: x.slot))
     return y
   }
 
@@ -72,18 +72,20 @@ extension Tape {
 }
 
 private struct ActivationRecord: TapeRecord {
-  let x: Activation
+  let x: SavedRows
+  let slot: Int?
   let function: ActivationFunction
 
   func inputGradients(_ dy: Activation, on tape: Tape) {
-    tape.accumulate(tape.activationInputGradient(dy, x, function), for: x.slot)
+    tape.accumulate(tape.activationInputGradient(dy, x.restored(on: tape), function), for: slot)
   }
 }
 
 private struct GEGLURecord: TapeRecord {
-  let x: Activation
+  let x: SavedRows
+  let slot: Int?
 
   func inputGradients(_ dy: Activation, on tape: Tape) {
-    tape.accumulate(tape.gegluInputGradient(dy, x), for: x.slot)
+    tape.accumulate(tape.gegluInputGradient(dy, x.restored(on: tape)), for: slot)
   }
 }

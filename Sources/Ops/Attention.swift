@@ -3,8 +3,8 @@ import Tensors
 
 extension Tape {
   /// Multi-head attention, softmax(Q Kᵀ / sqrt(d)) V: q (B, Nq, C), k and v (B, Nk, C) -> (B, Nq, C); head h owns
-  /// channels h*d..<(h+1)*d. `causal`: row i sees keys 0...i. Where no gradient is wanted, the scores never exist as a
-  /// matrix; else they do a tile of rows at a time, as in the gradient, and the precision is the tape's.
+  /// channels h*d..<(h+1)*d. `causal`: row i sees keys 0...i. The scores never exist as a matrix, and the gradient has
+  /// the same precision. A tape in f64 computes exactly, a tile of rows at a time.
   public func attention(
     _ q: Activation, _ k: Activation, _ v: Activation, heads: Int, causal: Bool = false,
     precision: AttentionPrecision = .f32
@@ -12,18 +12,61 @@ extension Tape {
     precondition(k.shape == v.shape && q.batch == k.batch && q.channels == k.channels && q.channels % heads == 0)
     let y = output(q.shape, of: q, k, v)
     let geometry = AttentionGeometry(q: q, k: k, heads: heads, causal: causal)
-    if dtype == .f32 && !y.needsGradient {
-      let shape = AttentionShape(
-        batch: q.batch, queries: geometry.queries, keys: geometry.keys, heads: heads, width: geometry.width,
-        causal: causal)
-      flashAttention(
-        q: HeadRows(q.pointer, stride: q.channels), k: HeadRows(k.pointer, stride: k.channels),
-        v: HeadRows(v.pointer, stride: v.channels), shape, precision, into: y.pointer,
-        stride: y.channels, pool: pool)
+    if dtype == .f64 {
+      exactAttention(q, k, v, geometry, into: y)
+      record(y, ExactAttentionRecord(q: q, k: k, v: v, geometry: geometry))
       return y
     }
+    let shape = AttentionShape(
+      batch: q.batch, queries: geometry.queries, keys: geometry.keys, heads: heads, width: geometry.width,
+      causal: causal)
+    let logSums = y.needsGradient ? allocate([q.batch, heads, geometry.queries]) : nil
+    flashAttention(
+      q: q.headRows, k: k.headRows, v: v.headRows, shape, precision, into: y.pointer, stride: y.channels,
+      logSums: logSums?.pointer, pool: pool)
+    if let logSums {
+      record(
+        y,
+        FlashAttentionRecord(
+          rows: [q, k, v, y].map { SavedRows($0, on: self) }, slots: [q.slot, k.slot, v.slot], logSums: logSums,
+          shape: shape, precision: precision))
+    }
+    return y
+  }
+}
+
+extension Activation {
+  fileprivate var headRows: HeadRows { HeadRows(pointer, stride: channels) }
+}
+
+private struct FlashAttentionRecord: TapeRecord {
+  /// Queries, keys, values and the output.
+  let rows: [SavedRows]
+  /// Of queries, keys and values.
+  let slots: [Int?]
+  let logSums: Activation
+  let shape: AttentionShape
+  let precision: AttentionPrecision
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    let saved = rows.map { $0.restored(on: tape) }
+    let gradients = saved.prefix(slots.count).map { tape.allocate($0.shape) }
+    flashAttentionGradients(
+      q: saved[0].headRows, k: saved[1].headRows, v: saved[2].headRows, y: saved[3].headRows, dy: dy.headRows,
+      logSums: logSums.pointer, shape, precision,
+      into: (gradients[0].pointer, gradients[1].pointer, gradients[2].pointer), pool: tape.pool)
+    for (gradient, slot) in zip(gradients, slots) { tape.accumulate(gradient, for: slot) }
+  }
+}
+
+// MARK: Exact
+
+extension Tape {
+  fileprivate func exactAttention(
+    _ q: Activation, _ k: Activation, _ v: Activation, _ geometry: AttentionGeometry, into y: Activation
+  ) {
     let tiles = geometry.tiles
-    Parallel.forEach(q.batch * heads * tiles.count) { piece in
+    Parallel.forEach(q.batch * geometry.heads * tiles.count) { piece in
       let (head, tile) = (piece / tiles.count, tiles[piece % tiles.count])
       let scores = probabilities(q, k, geometry, head, tile)
       let (queries, keys) = (geometry.queryStart(head, tile), geometry.keyStart(head))
@@ -31,12 +74,10 @@ extension Tape {
         dtype, m: tile.count, n: geometry.width, k: geometry.keys, Matrix(scores.pointer, stride: geometry.keys),
         Matrix(v.at(keys), stride: v.channels), into: y.at(queries), stride: y.channels)
     }
-    record(y, AttentionRecord(q: q, k: k, v: v, geometry: geometry))
-    return y
   }
 
   /// With P recomputed: dV = Pᵀ dY, dP = dY Vᵀ, dS = P (dP - rowsum(dP P)) / sqrt(d), dQ = dS K, dK = dSᵀ Q.
-  func attentionInputGradients(
+  fileprivate func exactAttentionGradients(
     _ dy: Activation, _ q: Activation, _ k: Activation, _ v: Activation, _ geometry: AttentionGeometry
   ) -> (dq: Activation, dk: Activation, dv: Activation) {
     let (dq, dk, dv) = (allocate(q.shape), allocate(k.shape), allocate(v.shape))
@@ -83,7 +124,7 @@ extension Tape {
 }
 
 /// Where heads and tiles lie in (B, N, C) rows. A `head` counts through the batch: image * heads + head.
-struct AttentionGeometry {
+private struct AttentionGeometry {
   let queries: Int
   let keys: Int
   let heads: Int
@@ -114,14 +155,14 @@ struct AttentionGeometry {
   func keyStart(_ head: Int) -> Int { head / heads * keys * heads * width + head % heads * width }
 }
 
-private struct AttentionRecord: TapeRecord {
+private struct ExactAttentionRecord: TapeRecord {
   let q: Activation
   let k: Activation
   let v: Activation
   let geometry: AttentionGeometry
 
   func inputGradients(_ dy: Activation, on tape: Tape) {
-    let (dq, dk, dv) = tape.attentionInputGradients(dy, q, k, v, geometry)
+    let (dq, dk, dv) = tape.exactAttentionGradients(dy, q, k, v, geometry)
     tape.accumulate(dq, for: q.slot)
     tape.accumulate(dk, for: k.slot)
     tape.accumulate(dv, for: v.slot)

@@ -50,6 +50,7 @@ extension Tape {
     case .int8(let weight): return quantisedProduct(x, weight, layer.bias, window, shape: shape)
     case .half(let weight):
       let y = output(shape, of: x)
+      record(y, ConvRecord(x: x.slot, shape: x.shape, layer: layer))
       halfConv2d(x, weight, layer.bias, window, into: y)
       return y
     case .dense(let weight): return conv2d(x, layer, weight, window, shape: shape)
@@ -79,7 +80,7 @@ extension Tape {
 
   /// The convolution with its weight in f16 or bf16; only on a tape in f32.
   private func halfConv2d(_ x: Activation, _ weight: Weight, _ bias: Weight?, _ window: Window, into y: Activation) {
-    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights in the tape's type")
+    precondition(dtype == .f32, "half weights compute in f32")
     let (positions, patch) = (window.outHeight * window.outWidth, window.patch)
     forEachTile(batch: x.batch, positions: positions, patch: patch) { image, range in
       let patches = pool.allocate(byteCount: range.count * patch * 4)
@@ -95,13 +96,14 @@ extension Tape {
     let window = layer.window(over: shape)
     let (positions, patch, outputs) = (window.outHeight * window.outWidth, window.patch, layer.outputs)
     let dx = allocate(shape)
+    let weight = layer.weight.dense(pool)
     for image in 0..<shape[0] {
       let patches = pool.allocate(byteCount: positions * patch * dtype.byteCount)
       forEachTile(batch: 1, positions: positions, patch: patch) { _, range in
         matrixProduct(
           dtype, m: range.count, n: patch, k: outputs,
           Matrix(dy.at((image * positions + range.lowerBound) * outputs), stride: outputs),
-          Matrix(layer.weight.dense.pointer, stride: patch),
+          Matrix(weight.pointer, stride: patch),
           into: patches.pointer + range.lowerBound * patch * dtype.byteCount, stride: patch)
       }
       Parallel.forEachRange(window.height, grain: max(4, window.height / 8)) { rows in

@@ -4,7 +4,8 @@ import Tensors
 /// An op that waits for its reader, so that both become one pass over the rows: the norm before an int8 layer is made
 /// in the row quantiser, a sum after one in its epilogue, and what is put side by side or doubled is never written.
 ///
-/// Only on a tape in f32 that does not record. The networks do not see it: they call the same ops either way.
+/// Only on a tape in f32, and where no gradient goes back. The networks do not see it: they call the same ops either
+/// way.
 protocol DeferredRows {
   var tape: Tape { get }
   /// Writes the rows in f32.
@@ -18,8 +19,8 @@ extension DeferredRows {
 }
 
 extension Tape {
-  /// Whether ops may wait for their readers.
-  var defers: Bool { !recording && dtype == .f32 }
+  /// Whether an op of these inputs may wait for its reader.
+  func defers(_ inputs: Activation...) -> Bool { dtype == .f32 && !inputs.contains { $0.needsGradient } }
 }
 
 // MARK: Norms

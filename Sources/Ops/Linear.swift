@@ -31,12 +31,17 @@ public enum LayerWeight: Sendable {
     }
   }
 
-  /// What a gradient goes back through.
-  var dense: Weight {
-    guard case .dense(let weight) = self else {
-      preconditionFailure("gradients need weights in the tape's type")
+  /// What a gradient of f32 or f64 goes back through: the weights, widened for the moment where they are in half.
+  func dense(_ pool: BufferPool) -> Weight {
+    switch self {
+    case .dense(let weight): return weight
+    case .half(let weight):
+      let wide = pool.allocate(byteCount: weight.count * 4)
+      let isWidened = convert(count: weight.count, from: weight.pointer, as: weight.dtype, to: wide.pointer, as: .f32)
+      precondition(isWidened, "f16 and bf16 are widened")
+      return Weight(pointer: wide.pointer, dtype: .f32, shape: weight.shape, owner: wide)
+    case .int8: preconditionFailure("int8 layers have a way back of their own")
     }
-    return weight
   }
 }
 
@@ -72,6 +77,7 @@ extension Tape {
       return quantisedProduct(x, weight, layer.bias, .rows(x.rows, channels: x.channels), shape: shape)
     case .half(let weight):
       let y = output(shape, of: x)
+      record(y, LinearRecord(x: x.slot, shape: x.shape, layer: layer))
       halfLinear(x, weight, layer.bias, into: y)
       return y
     case .dense(let weight): return linear(x, layer, weight, shape: shape)
@@ -104,7 +110,7 @@ extension Tape {
   /// dx = dy W: (…, out) -> (…, in).
   func linearInputGradient(_ dy: Activation, shape: [Int], _ layer: Linear) -> Activation {
     let dx = allocate(shape)
-    let weight = layer.weight.dense
+    let weight = layer.weight.dense(pool)
     let (inputs, outputs) = (layer.inputs, layer.outputs)
     inTiles(rows: dx.rows, columns: inputs, depth: outputs) { rows, columns in
       matrixProduct(
@@ -118,7 +124,7 @@ extension Tape {
 
   /// y = x Wᵀ + b with W in f16 or bf16; only on a tape in f32.
   private func halfLinear(_ x: Activation, _ weight: Weight, _ bias: Weight?, into y: Activation) {
-    precondition(dtype == .f32 && !y.needsGradient, "gradients need weights in the tape's type")
+    precondition(dtype == .f32, "half weights compute in f32")
     inTiles(rows: x.rows, columns: y.channels, depth: x.channels) { rows, columns in
       halfProduct(
         rows: rows.count, x: x.at(rows.lowerBound * x.channels), stride: x.channels, weight, columns: columns,

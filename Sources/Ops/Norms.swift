@@ -23,11 +23,11 @@ extension Tape {
   /// Normalises each row over its channels (Ba et al. 2016).
   public func layerNorm(_ x: Activation, _ norm: NormParameters) -> Activation {
     precondition(x.channels == norm.channels && norm.weight.dtype == dtype)
-    if defers { return Activation(shape: x.shape, deferred: LayerNormRows(tape: self, x: x, norm: norm)) }
+    if defers(x) { return Activation(shape: x.shape, deferred: LayerNormRows(tape: self, x: x, norm: norm)) }
     let y = output(x.shape, of: x)
     let (mean, rstd) = (allocate([x.rows]), allocate([x.rows]))
     layerNorm(x, norm, into: y.pointer, mean: mean, rstd: rstd)
-    record(y, LayerNormRecord(x: x, norm: norm, mean: mean, rstd: rstd))
+    record(y, LayerNormRecord(x: SavedRows(x, on: self), slot: x.slot, norm: norm, mean: mean, rstd: rstd))
     return y
   }
 
@@ -58,13 +58,15 @@ extension Tape {
 }
 
 private struct LayerNormRecord: TapeRecord {
-  let x: Activation
+  let x: SavedRows
+  let slot: Int?
   let norm: NormParameters
   let mean: Activation
   let rstd: Activation
 
   func inputGradients(_ dy: Activation, on tape: Tape) {
-    tape.accumulate(tape.layerNormInputGradient(dy, x, norm, mean: mean, rstd: rstd), for: x.slot)
+    let x = x.restored(on: tape)
+    tape.accumulate(tape.layerNormInputGradient(dy, x, norm, mean: mean, rstd: rstd), for: slot)
   }
 }
 
@@ -74,7 +76,7 @@ extension Tape {
   /// Normalises each picture over groups of channels and all its pixels (Wu and He 2018).
   public func groupNorm(_ x: Activation, _ norm: NormParameters, groups: Int) -> Activation {
     precondition(x.channels == norm.channels && x.channels % groups == 0 && norm.weight.dtype == dtype)
-    if defers { return deferredGroupNorm(x, norm, groups: groups) }
+    if defers(x) { return deferredGroupNorm(x, norm, groups: groups) }
     let y = output(x.shape, of: x)
     let mean = allocate([x.batch, groups])
     let rstd = allocate([x.batch, groups])
@@ -84,7 +86,8 @@ extension Tape {
         norm.weight.pointer + channel * dtype.byteCount, norm.bias.pointer + channel * dtype.byteCount, y.at(start),
         mean.at(image * groups + run.lowerBound), rstd.at(image * groups + run.lowerBound))
     }
-    record(y, GroupNormRecord(x: x, norm: norm, groups: groups, mean: mean, rstd: rstd))
+    record(
+      y, GroupNormRecord(x: SavedRows(x, on: self), slot: x.slot, norm: norm, groups: groups, mean: mean, rstd: rstd))
     return y
   }
 
@@ -114,13 +117,15 @@ extension Tape {
 }
 
 private struct GroupNormRecord: TapeRecord {
-  let x: Activation
+  let x: SavedRows
+  let slot: Int?
   let norm: NormParameters
   let groups: Int
   let mean: Activation
   let rstd: Activation
 
   func inputGradients(_ dy: Activation, on tape: Tape) {
-    tape.accumulate(tape.groupNormInputGradient(dy, x, norm, groups: groups, mean: mean, rstd: rstd), for: x.slot)
+    let x = x.restored(on: tape)
+    tape.accumulate(tape.groupNormInputGradient(dy, x, norm, groups: groups, mean: mean, rstd: rstd), for: slot)
   }
 }

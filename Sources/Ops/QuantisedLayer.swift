@@ -25,12 +25,14 @@ struct ProductRows: DeferredRows {
     epilogue.rowVectors = (rowVectors?.pointer).map { UnsafeRawPointer($0) }
     epilogue.residual = (residual?.pointer).map { UnsafeRawPointer($0) }
     let parts = x.quantised(tape.pool)
+    tape.int8Work.operations += weight.operations(rows: parts[0].rows * (doubled ? 4 : 1), window)
     tape.using([weight]) { weight.product(parts, window: window, doubled: doubled, epilogue, into: y) }
   }
 
   /// A few rows at a time, since the gated rows are four times as wide as what goes in and what comes out.
   private func fill(_ y: UnsafeMutableRawPointer, through gated: GatedRows, adding residual: Activation?) {
     let rowsAtOnce = 1024
+    tape.int8Work.operations += weight.operations(rows: x.rows, window)
     tape.using([gated.product.weight, weight]) {
       for first in stride(from: 0, to: x.rows, by: rowsAtOnce) {
         let rows = first..<min(first + rowsAtOnce, x.rows)
@@ -55,6 +57,8 @@ struct GatedRows: DeferredRows {
   private func fill(_ y: UnsafeMutableRawPointer, _ rows: Range<Int>) {
     var epilogue = PackedWeight.Epilogue(bias: product.bias)
     epilogue.gate = tape.kernels
+    tape.int8Work.operations += product.weight.operations(
+      rows: rows.count, .rows(rows.count, channels: product.x.channels))
     let parts = product.x.quantised(tape.pool).map { $0[rows] }
     product.weight.product(parts, window: .rows(rows.count, channels: product.x.channels), epilogue, into: y)
   }
@@ -71,19 +75,59 @@ struct GatedRows: DeferredRows {
 extension Tape {
   /// Calls `body`, which multiplies by these weights.
   fileprivate func using(_ weights: [PackedWeight], _ body: () -> Void) {
+    for weight in weights { int8Work.bytes += weight.panels.count }
     guard let weightStream else { return body() }
     weightStream.use(weights, body)
   }
 
-  /// x through an int8 layer, deferred.
+  /// x through an int8 layer; deferred where no gradient goes back.
   func quantisedProduct(
     _ x: Activation, _ weight: PackedWeight, _ bias: Weight?, _ window: Window, shape: [Int]
   ) -> Activation {
-    precondition(defers, "gradients need weights that are not quantised")
+    precondition(dtype == .f32, "int8 layers compute in f32")
+    guard defers(x) else {
+      let y = output(shape, of: x)
+      let parts = x.quantised(pool)
+      int8Work.operations += weight.operations(rows: parts[0].rows, window)
+      using([weight]) { weight.product(parts, window: window, PackedWeight.Epilogue(bias: bias), into: y.pointer) }
+      record(y, QuantisedProductRecord(x: x.slot, shape: x.shape, weight: weight, window: window))
+      return y
+    }
     let inner = x.deferred as? DoubledRows
     return Activation(
       shape: shape,
       deferred: ProductRows(
         tape: self, x: inner?.x ?? x, weight: weight, window: window, doubled: inner != nil, bias: bias))
+  }
+}
+
+/// The straight-through gradient of an int8 layer: quantisation counts as the identity.
+private struct QuantisedProductRecord: TapeRecord {
+  let x: Int?
+  let shape: [Int]
+  let weight: PackedWeight
+  let window: Window
+
+  func inputGradients(_ dy: Activation, on tape: Tape) {
+    let dx = tape.isStraightThrough ? straightThrough(dy, on: tape) : quantised(dy, on: tape)
+    tape.accumulate(dx, for: x)
+  }
+
+  private func straightThrough(_ dy: Activation, on tape: Tape) -> Activation {
+    let dense = weight.dequantised(tape.pool)
+    guard weight.kernel > 1 || window.stride > 1 else {
+      return tape.linearInputGradient(
+        dy, shape: shape, Linear(weight: dense.reshaped([weight.outputs, weight.inputs]), bias: nil))
+    }
+    return tape.conv2dInputGradient(
+      dy, shape: shape, Conv2d(weight: dense, bias: nil, stride: window.stride, padding: window.padding))
+  }
+
+  private func quantised(_ dy: Activation, on tape: Tape) -> Activation {
+    let dx = tape.allocate(shape)
+    tape.using([weight]) {
+      weight.inputGradient(dy.pointer, rows: dy.rows, window: window, into: dx.pointer, pool: tape.pool)
+    }
+    return dx
   }
 }

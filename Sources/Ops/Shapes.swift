@@ -65,7 +65,7 @@ extension Tape {
   public func concatChannels(_ a: Activation, _ b: Activation) -> Activation {
     precondition(a.rows == b.rows)
     let shape = Array(a.shape.dropLast()) + [a.channels + b.channels]
-    if defers { return Activation(shape: shape, deferred: ConcatenatedRows(tape: self, a: a, b: b)) }
+    if defers(a, b) { return Activation(shape: shape, deferred: ConcatenatedRows(tape: self, a: a, b: b)) }
     let y = output(shape, of: a, b)
     putSideBySide([a, b], [a.channels, b.channels], into: y.pointer)
     record(y, ConcatRecord(a: (a.slot, a.shape), b: (b.slot, b.shape)))
@@ -86,7 +86,7 @@ extension Tape {
   /// Doubles height and width by repeating pixels.
   public func upsampleNearest2x(_ x: Activation) -> Activation {
     let shape = [x.batch, 2 * x.shape[1], 2 * x.shape[2], x.channels]
-    if defers { return Activation(shape: shape, deferred: DoubledRows(tape: self, x: x)) }
+    if defers(x) { return Activation(shape: shape, deferred: DoubledRows(tape: self, x: x)) }
     let y = output(shape, of: x)
     upsampleNearest2x(x, into: y.pointer)
     record(y, UpsampleRecord(x: x.slot, shape: x.shape))

@@ -13,6 +13,17 @@ public final class Tape {
   public let pool: BufferPool
   /// Reads weights ahead and lets go of them, where memory is short.
   public var weightStream: WeightStream?
+  /// Whether networks keep only their blocks' borders for the way back and compute the blocks again.
+  public var recomputes = false
+  /// Whether values for the way back are kept in int8, a quarter of the memory.
+  public var savesInt8 = false
+  /// Whether less is kept for the way back than is fastest or most exact.
+  public var isShortOfMemory: Bool { recomputes || savesInt8 }
+  /// Whether the way back through int8 layers multiplies in f32: the straight-through gradient by which that in int8 is
+  /// judged. It widens the weights of each layer for the moment.
+  public var isStraightThrough = false
+  /// What int8 layers have done on this tape: multiplications and additions, and bytes of weights that were read.
+  public internal(set) var int8Work = (operations: 0, bytes: 0)
   /// Called with the output of every named part of a network, under its diffusers path.
   public var observer: ((String, Activation) -> Void)?
   /// Called after each dense linear layer and convolution.

@@ -3,26 +3,33 @@ import Errors
 /// One way from noise to latents: a value that holds the plan of all steps and what a step has to remember.
 ///
 ///     var latents = noise.map { $0 * sampler.initialNoiseScale }
-///     for step in sampler.timesteps.indices {
-///       let input = sampler.scaledInput(latents, step: step)
-///       let prediction = unet(input, sampler.timesteps[step])  // guided
-///       sampler.step(step, prediction: prediction, latents: &latents)
+///     for step in 0..<sampler.steps {
+///       sampler.step(step, latents: &latents, predict: { unet($0, timestep: $1) }, noise: { random() })
 ///     }
+///
+/// A step calls the network once, or twice where its method looks ahead; it draws noise only when the method is
+/// stochastic and something of the noise would be left after it.
 public protocol Sampler: Sendable {
-  /// What the U-Net is told at each step, from noisy to clean. Not always whole numbers.
-  var timesteps: [Float] { get }
+  var steps: Int { get }
   /// The standard deviation of the first latents.
   var initialNoiseScale: Float { get }
-  /// The latents as the U-Net wants to see them at a step.
-  func scaledInput(_ latents: [Float], step: Int) -> [Float]
-  /// Takes a step in place, given the guided prediction for it. Steps are taken in order, each once.
-  mutating func step(_ step: Int, prediction: [Float], latents: inout [Float])
+  /// Takes a step in place. Steps are taken in order, each once.
+  mutating func step(_ step: Int, latents: inout [Float], predict: Predict, noise: DrawNoise)
   /// The latents before a step that `clean` ones and noise of standard deviation 1 make, to start from there.
   func noised(_ clean: [Float], with noise: [Float], step: Int) -> [Float]
 }
 
-extension Sampler {
-  public func scaledInput(_ latents: [Float], step: Int) -> [Float] { latents }
+/// The network's guided prediction for latents as it wants to see them. Timesteps are not always whole numbers.
+public typealias Predict = (_ input: [Float], _ timestep: Float) -> [Float]
+
+/// As many independent values of the standard normal distribution as there are latents.
+public typealias DrawNoise = () -> [Float]
+
+/// a * x + b * y
+func combination(_ a: Double, _ x: [Float], _ b: Double, _ y: [Float]) -> [Float] {
+  var result = x
+  blend(&result, a, y, b)
+  return result
 }
 
 /// latents = a * latents + b * other, in place.
@@ -48,6 +55,15 @@ extension NoiseSchedule {
     case .epsilon: (1 / alpha, -sigma / alpha)
     case .velocity: (alpha, -sigma)
     case .sample: (0, 1)
+    }
+  }
+
+  /// Likewise the noise.
+  func noiseFactors(alpha: Double, sigma: Double) -> (latents: Double, prediction: Double) {
+    switch predictionType {
+    case .epsilon: (0, 1)
+    case .velocity: (sigma, alpha)
+    case .sample: (1 / sigma, -alpha / sigma)
     }
   }
 }

@@ -35,8 +35,13 @@ public struct SchedulerConfig: Sendable, Decodable {
   public var setAlphaToOne = true
   public var rescaleBetasZeroSNR = false
   public var useKarrasSigmas = false
-  /// Where the sigmas of Euler and DPM-Solver end.
+  public var useExponentialSigmas = false
+  /// Where the sigmas of Euler, DPM-Solver and UniPC end.
   public var finalSigmas = FinalSigmas.zero
+  /// LCM: how many timesteps the model was distilled for.
+  public var originalInferenceSteps = 50
+  /// LCM: how fast the share of the latents themselves fades with the timestep.
+  public var timestepScaling = 10.0
 
   public enum BetaSchedule: String, Sendable, Decodable {
     case linear
@@ -61,7 +66,10 @@ public struct SchedulerConfig: Sendable, Decodable {
     case setAlphaToOne = "set_alpha_to_one"
     case rescaleBetasZeroSNR = "rescale_betas_zero_snr"
     case useKarrasSigmas = "use_karras_sigmas"
+    case useExponentialSigmas = "use_exponential_sigmas"
     case finalSigmas = "final_sigmas_type"
+    case originalInferenceSteps = "original_inference_steps"
+    case timestepScaling = "timestep_scaling"
   }
 
   /// diffusers' defaults.
@@ -81,10 +89,16 @@ public struct SchedulerConfig: Sendable, Decodable {
     try read(.setAlphaToOne, into: &setAlphaToOne)
     try read(.rescaleBetasZeroSNR, into: &rescaleBetasZeroSNR)
     try read(.useKarrasSigmas, into: &useKarrasSigmas)
+    try read(.useExponentialSigmas, into: &useExponentialSigmas)
     try read(.finalSigmas, into: &finalSigmas)
+    try read(.originalInferenceSteps, into: &originalInferenceSteps)
+    try read(.timestepScaling, into: &timestepScaling)
     trainedBetas = try keys.decodeIfPresent([Double].self, forKey: .trainedBetas)
     timestepSpacing = try keys.decodeIfPresent(TimestepSpacing.self, forKey: .timestepSpacing)
   }
+
+  /// How the model wants its noise levels spread.
+  var sigmaSpacing: SigmaSpacing { useKarrasSigmas ? .karras : useExponentialSigmas ? .exponential : .normal }
 
   /// Reads a `scheduler_config.json`.
   /// - Parameter path: of the file, for messages.
@@ -119,6 +133,8 @@ public struct SchedulerConfig: Sendable, Decodable {
     let betas = trainedBetas ?? [betaStart, betaEnd]
     if !betas.allSatisfy({ $0 > 0 && $0 < 1 }) { return "a beta is not between 0 and 1" }
     if !(0..<trainTimesteps).contains(stepsOffset) { return "'steps_offset' is \(stepsOffset)" }
+    if originalInferenceSteps < 1 { return "'original_inference_steps' is \(originalInferenceSteps)" }
+    if !timestepScaling.isFinite || timestepScaling <= 0 { return "'timestep_scaling' is \(timestepScaling)" }
     if rescaleBetasZeroSNR, predictionType == .epsilon {
       return "'rescale_betas_zero_snr' leaves no signal that 'epsilon' could be predicted for"
     }

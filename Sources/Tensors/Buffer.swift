@@ -36,16 +36,28 @@ public final class BufferPool: Sendable {
   }
   private let state = Mutex(State())
   private let keepsFreed: Bool
-  private let spillsFrom: Int?
+  private let spill: Spill?
+
+  /// When a block is memory that the system may write to a temporary file.
+  public struct Spill: Sendable {
+    /// Bytes of the smallest such block.
+    let smallest: Int
+    /// Bytes that the pool holds before.
+    let beyond: Int
+
+    public init(smallest: Int, beyond: Int = 0) {
+      self.smallest = smallest
+      self.beyond = beyond
+    }
+  }
 
   /// - Parameters:
   ///   - keepsFreed: whether freed blocks wait for the next of their size. Not where what is made once lives as long as
   ///     the pool, as weights do: the temporaries of making it would stay too.
-  ///   - spillsFrom: blocks of this many bytes and more are memory that the system may write to a temporary file; nil
-  ///     for none.
-  public init(keepsFreed: Bool = true, spillsFrom: Int? = nil) {
+  ///   - spill: which blocks may go to a temporary file; nil for none.
+  public init(keepsFreed: Bool = true, spill: Spill? = nil) {
     self.keepsFreed = keepsFreed
-    self.spillsFrom = spillsFrom
+    self.spill = spill
   }
 
   deinit { dropFree() }
@@ -53,16 +65,16 @@ public final class BufferPool: Sendable {
   /// Memory with arbitrary contents.
   public func allocate(byteCount: Int) -> Buffer {
     let size = Self.roundedUp(byteCount)
-    let kept = state.withLock { state -> (block: Block, size: Int)? in
+    let (kept, held) = state.withLock { state -> ((block: Block, size: Int)?, Int) in
       let found = Self.take(size, from: &state.free)
       state.liveBytes += found?.size ?? size
       state.keptBytes -= found?.size ?? 0
       state.peakBytes = max(state.peakBytes, state.liveBytes)
       if found == nil { Self.makeRoom(&state) }
-      return found
+      return (found, state.liveBytes + state.keptBytes)
     }
     if let kept { return Buffer(pointer: kept.block.pointer, byteCount: kept.size, isSpilled: false, pool: self) }
-    if let spillsFrom, size >= spillsFrom, let mapped = SpillFile.map(byteCount: size) {
+    if let spill, size >= spill.smallest, held > spill.beyond, let mapped = SpillFile.map(byteCount: size) {
       return Buffer(pointer: mapped, byteCount: size, isSpilled: true, pool: self)
     }
     return Buffer(pointer: Pages.allocate(byteCount: size), byteCount: size, isSpilled: false, pool: self)

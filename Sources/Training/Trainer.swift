@@ -35,32 +35,32 @@ public final class Trainer: Sequence, IteratorProtocol {
   /// - Parameters:
   ///   - model: with the VAE's encoder.
   ///   - validation: pictures that choose the best state of the word; nil keeps the last.
-  /// - Throws: `invalidArgument` or `promptTooLong` for a setting that cannot be; `badModel` for quantised weights.
+  /// - Throws: `invalidArgument` or `promptTooLong` for a setting that cannot be.
   public init(
     model: DiffusionModel, pictures: [ConceptPicture], settings: TrainingSettings, validation: [ConceptPicture]? = nil
   ) throws {
     precondition(!pictures.isEmpty)
-    guard model.takesGradients else { throw notDense(model.name) }
     try settings.check(trainTimesteps: model.schedule.trainTimesteps)
     let initial = try InitialVectors(settings, model: model)
     let word = try LearnedWord(settings.token, vectors: initial.count, model: model)
-    let pool = BufferPool()
+    let memory = WorkingMemory(settings.budget)
     (self.settings, self.model, self.word, self.pictures, self.initial) = (settings, model, word, pictures, initial)
-    var loss = DenoisingLoss(model: model, pool: pool)
+    var loss = DenoisingLoss(model: model, memory: memory)
     if let scale = settings.negativeGuidance {
       loss.negative = .init(ids: try model.framed(word.ids), guidanceScale: Float(scale))
     }
     self.loss = loss
     context =
       settings.loss.contextWeight > 0
-      ? try ContextTerm(word: word.ids, initializer: initial.ids, model: model, pool: pool) : nil
+      ? try ContextTerm(word: word.ids, initializer: initial.ids, model: model, memory: memory) : nil
     let optimizer = try settings.optimizer(initial, model.textEncoder.embeddings)
     self.optimizer = optimizer
-    source = try settings.source(pictures, word: word, initializer: initial.ids, pool: pool)
+    source = try settings.source(pictures, word: word, initializer: initial.ids, memory: memory)
     self.validation = validation.map { pictures in
       ValidationLoss(
         model: model, pictures: pictures, window: settings.timesteps, draws: Self.validationDraws,
-        negative: settings.negativeGuidance.map { .init(guidanceScale: $0, positiveWord: initial.ids) })
+        negative: settings.negativeGuidance.map { .init(guidanceScale: $0, positiveWord: initial.ids) },
+        budget: settings.budget)
     }
     progress = TrainingState(
       optimizer: optimizer.state, average: settings.averageDecay.map { MovingAverage(decay: $0, rows: optimizer.rows) },
@@ -219,7 +219,7 @@ extension TrainingSettings {
   /// What the batches are drawn from.
   /// - Throws: `promptTooLong` when a caption with its word is.
   fileprivate func source(
-    _ pictures: [ConceptPicture], word: LearnedWord, initializer: [Int], pool: BufferPool
+    _ pictures: [ConceptPicture], word: LearnedWord, initializer: [Int], memory: WorkingMemory
   ) throws -> BatchSource {
     let model = word.model
     let plan = BatchSource.Plan(
@@ -229,7 +229,7 @@ extension TrainingSettings {
       let captions = picture.caption.texts(templates).map { Caption($0, words: picture.caption.words, model: model) }
       for caption in captions { _ = try caption.ids(word: plan.positiveWord ?? plan.word, model: model) }
       return BatchSource.Item(
-        views: picture.views.map { PictureLatents($0, model: model, pool: pool) }, captions: captions)
+        views: picture.views.map { PictureLatents($0, model: model, memory: memory) }, captions: captions)
     }
     return BatchSource(items, plan: plan, seed: seed, model: model)
   }

@@ -2,7 +2,7 @@
 public struct EmbeddingReply: Codable, Sendable, Equatable {
   /// The trigger word of prompts.
   public let name: String
-  /// Second word for it: the stem of the file's name, when that differs and is free.
+  /// Second word for it, as a rule the stem of the file's name, when that differs and is free.
   public let alias: String?
   /// Relative to the embeddings folder.
   public let file: String
@@ -13,13 +13,26 @@ public struct EmbeddingReply: Codable, Sendable, Equatable {
   public let generation: Int
   /// The file's own: base model, settings, licence.
   public let metadata: [String: String]
+  /// All second words, `alias` among them.
+  public let aliases: [String]
+  /// Which tool's kind of file it is.
+  public let kind: String
+  /// Mean length of the vectors.
+  public let norm: Double
+  /// What a user should know of it: what was left out of the file, lengths that are unusual for the model, a word of
+  /// the vocabulary that it hides.
+  public let notes: [String]
 
   public init(
-    name: String, alias: String?, file: String, vectors: Int, width: Int, sha256: String, generation: Int,
-    metadata: [String: String]
+    name: String, aliases: [String], file: String, vectors: Int, width: Int, sha256: String, generation: Int,
+    metadata: [String: String], kind: String, norm: Double, notes: [String]
   ) {
     self.name = name
-    self.alias = alias
+    self.aliases = aliases
+    self.alias = aliases.first
+    self.kind = kind
+    self.norm = norm
+    self.notes = notes
     self.file = file
     self.vectors = vectors
     self.width = width

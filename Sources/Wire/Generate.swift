@@ -4,16 +4,32 @@ import FoundationEssentials
 public struct GenerateRequest: Codable, Sendable, Equatable {
   public var prompt: String
   public var negativePrompt: String?
+  /// `a1111` or `plain`.
+  public var promptSyntax: String?
   public var steps: Int?
   /// Classifier-free guidance (CFG); 1 or less switches it off.
   public var guidanceScale: Double?
   /// Picture `i` is drawn from `seed + i`; absent is random, and reported.
   public var seed: UInt64?
+  /// Of other noise to mix into the first; absent is random. Picture `i` is then drawn from `seed` and `subseed + i`.
+  public var subseed: UInt64?
+  /// How much of it, 0 to 1; absent or 0 is none.
+  public var subseedStrength: Double?
+  /// `philox` or `torch-cpu`.
+  public var rng: String?
   /// Pixels; absent is the model's own size.
   public var width: Int?
   public var height: Int?
-  /// `ddim`, `euler` or `dpmpp_2m`.
+  /// As `ddim`, 'Euler a' or 'DPM++ 2M Karras'.
   public var sampler: String?
+  /// `automatic`, `normal`, `karras` or `exponential`.
+  public var scheduler: String?
+  /// T-GATE: the step behind which cross-attention and guidance are left out; absent is none.
+  public var tgate: Int?
+  /// DeepCache: the whole U-Net runs at each so-manieth call; absent is at every one.
+  public var deepcache: Int?
+  /// Layers of the first block that run at every call.
+  public var deepcacheDepth: Int?
   /// Number of pictures.
   public var count: Int?
   /// 1 takes the text encoder's last layer, 2 the one before it.
@@ -40,9 +56,14 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   enum CodingKeys: String, CodingKey {
     case prompt
     case negativePrompt = "negative_prompt"
+    case promptSyntax = "prompt_syntax"
     case steps
     case guidanceScale = "guidance_scale"
-    case seed, width, height, sampler, count
+    case seed, subseed
+    case subseedStrength = "subseed_strength"
+    case rng, width, height, sampler, scheduler, tgate, deepcache
+    case deepcacheDepth = "deepcache_depth"
+    case count
     case clipSkip = "clip_skip"
     case initImage = "init_image"
     case strength, mask
@@ -56,12 +77,20 @@ extension GenerateRequest {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     prompt = try fields.decode(String.self, forKey: .prompt)
     negativePrompt = try fields.decodeIfPresent(String.self, forKey: .negativePrompt)
+    promptSyntax = try fields.decodeIfPresent(String.self, forKey: .promptSyntax)
     steps = try fields.number(.steps)
     guidanceScale = try fields.number(.guidanceScale)
     seed = try fields.number(.seed)
+    subseed = try fields.number(.subseed)
+    subseedStrength = try fields.number(.subseedStrength)
+    rng = try fields.decodeIfPresent(String.self, forKey: .rng)
     width = try fields.number(.width)
     height = try fields.number(.height)
     sampler = try fields.decodeIfPresent(String.self, forKey: .sampler)
+    scheduler = try fields.decodeIfPresent(String.self, forKey: .scheduler)
+    tgate = try fields.number(.tgate)
+    deepcache = try fields.number(.deepcache)
+    deepcacheDepth = try fields.number(.deepcacheDepth)
     count = try fields.number(.count)
     clipSkip = try fields.number(.clipSkip)
     initImage = try fields.decodeIfPresent(PictureFile.self, forKey: .initImage)
@@ -142,12 +171,15 @@ public struct EmbeddingUse: Codable, Sendable, Equatable {
     /// The store generation at which these vectors came into force.
     public let generation: Int
     public let vectors: Int
+    /// What a user should know of it, such as a word of the vocabulary that it hides.
+    public let notes: [String]
 
-    public init(name: String, sha256: String, generation: Int, vectors: Int) {
+    public init(name: String, sha256: String, generation: Int, vectors: Int, notes: [String] = []) {
       self.name = name
       self.sha256 = sha256
       self.generation = generation
       self.vectors = vectors
+      self.notes = notes
     }
   }
 

@@ -70,9 +70,9 @@ private func step(
   return (status, capacity - Int(stream.avail_out))
 }
 
-/// The CRC-32 that PNG and zip use.
-public func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-  var checksum = CZlib.crc32(0, nil, 0)
+/// The CRC-32 that PNG and zip use; of bytes behind others whose checksum is `before`.
+public func crc32(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
+  var checksum = UInt(before)
   var rest = bytes[...]
   while !rest.isEmpty {
     let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Int(UInt32.max)))

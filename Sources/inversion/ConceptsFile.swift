@@ -19,7 +19,8 @@ enum ConceptsFile {
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     func refusal(_ reason: String) -> InversionError {
       InversionError(
-        .badFile, "'\(path)': \(reason); give a list such as [{\"token\": \"<cat>\", \"images\": \"cat/\", "
+        .badFile,
+        "'\(path)': \(reason); give a list such as [{\"token\": \"<cat>\", \"images\": \"cat/\", "
           + "\"output\": \"cat.safetensors\", \"init_word\": \"cat\"}]")
     }
     let concepts: [Concept]

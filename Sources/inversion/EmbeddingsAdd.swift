@@ -6,7 +6,7 @@ struct EmbeddingsAdd: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Put an embedding file into the daemon's folder, and in force.")
 
-  @Argument(help: ArgumentHelp("A safetensors file.", valueName: "file"))
+  @Argument(help: ArgumentHelp("An embedding file of any kind.", valueName: "file"))
   var file: String
 
   @Option(help: "The name to keep it under. By default that of the file.")

@@ -12,6 +12,9 @@ struct EmbeddingsList: AsyncParsableCommand {
     let header = ["NAME", "ALIAS", "VECTORS", "SHA256", "FILE"]
     let rows = reply.embeddings.map { [$0.name, $0.alias ?? "-", "\($0.vectors)", "\($0.sha256.prefix(12))", $0.file] }
     try listing.show(reply, rows: [header] + rows)
+    for word in reply.embeddings {
+      for text in word.notes { note("note: '\(word.name)': \(text)") }
+    }
     for file in reply.rejected { note("rejected: '\(file.file)': \(file.reason)") }
   }
 }

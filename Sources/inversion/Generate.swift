@@ -24,6 +24,10 @@ struct Generate: AsyncParsableCommand {
   @Option(help: "What it does not show.")
   var negative: String?
 
+  @Option(
+    help: "'a1111', AUTOMATIC1111's weights and editing, or 'plain', where every character is text. By default a1111.")
+  var promptSyntax: String?
+
   @Option(help: "Denoising steps. By default 20.")
   var steps: Int?
 
@@ -36,8 +40,32 @@ struct Generate: AsyncParsableCommand {
   @Option(help: ArgumentHelp("By default the model's own.", valueName: "WxH"))
   var size: PictureSize?
 
-  @Option(help: "'ddim', 'euler' or 'dpmpp_2m'. By default ddim.")
+  @Option(help: "As 'ddim', 'Euler a' or 'DPM++ 2M Karras'; docs/sampling.md lists them. By default ddim.")
   var sampler: String?
+
+  @Option(help: "How it spreads the noise levels: 'normal', 'karras' or 'exponential'. By default the model's own.")
+  var scheduler: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Faster, T-GATE: behind this step, cross-attention and guidance are left out.", valueName: "step"))
+  var tgate: Int?
+
+  @Option(
+    help: ArgumentHelp("Faster, DeepCache: the whole U-Net runs at each so-manieth call.", valueName: "interval"))
+  var deepcache: Int?
+
+  @Option(help: "Layers of the U-Net's first block that run at every call. By default 1.")
+  var deepcacheDepth: Int?
+
+  @Option(help: "Where noise comes from: 'philox' or 'torch-cpu', as diffusers on a CPU. By default philox.")
+  var rng: String?
+
+  @Option(help: "Seed of other noise to mix in. By default random.")
+  var subseed: UInt64?
+
+  @Option(help: "How much of it, 0 to 1. By default 0.")
+  var subseedStrength: Double?
 
   @Option(help: ArgumentHelp("A picture to start from instead of noise alone.", valueName: "file"))
   var from: String?
@@ -99,12 +127,18 @@ struct Generate: AsyncParsableCommand {
   private func request(as format: PictureFormat) throws -> GenerateRequest {
     var request = GenerateRequest(prompt: prompt)
     request.negativePrompt = negative
+    request.promptSyntax = promptSyntax
     request.steps = steps
     request.guidanceScale = guidance
     request.seed = seed
     request.width = size?.width
     request.height = size?.height
     request.sampler = sampler
+    request.scheduler = scheduler
+    (request.tgate, request.deepcache, request.deepcacheDepth) = (tgate, deepcache, deepcacheDepth)
+    request.rng = rng
+    request.subseed = subseed
+    request.subseedStrength = subseedStrength
     request.count = count
     request.clipSkip = clipSkip
     request.initImage = try from.map(pictureFile)

@@ -40,3 +40,6 @@ func aligned(_ rows: [[String]]) -> [String] {
 
 /// One line on standard error.
 func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+
+/// A number with at most four decimals, for tables.
+func rounded(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }

@@ -18,12 +18,10 @@ struct ModelOption: ParsableArguments {
   func folder() throws -> String {
     if let instructionSetComplaint { note("inversion: \(instructionSetComplaint)") }
     if let model { return ModelsFolder.resolve(model, environment: ProcessInfo.processInfo.environment) }
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-    let installed = program.appendingPathComponent("../../share/inversion/models/emoji-64").standardized.path
-    let candidates = ["models/emoji-64", installed]
-    guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+    let embedded = "models/emoji-64"
+    guard let found = installedPath(embedded) else {
       throw InversionError(
-        .fileUnavailable, "'\(installed)': the embedded model is not there; give a model with '--model'")
+        .fileUnavailable, "'\(installedPlace(embedded))': the embedded model is not there; give a model with '--model'")
     }
     return found
   }

@@ -5,13 +5,14 @@ import Models
 /// `inversion models`: the models of this machine.
 struct ModelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "models", abstract: "Import models, and list, show, verify and remove them.",
+    commandName: "models", abstract: "Get and import models, and list, show, verify and remove them.",
     discussion: """
       A model of other tools is imported once: its weights are quantised, packed for the processor and kept in a \
       folder of its own, from which they are mapped. All commands take its name for '--model' then.
       """,
     subcommands: [
-      ModelsImport.self, ModelsAnalyze.self, ModelsList.self, ModelsShow.self, ModelsVerify.self, ModelsRemove.self,
+      ModelsImport.self, ModelsPull.self, ModelsAnalyze.self, ModelsList.self, ModelsShow.self, ModelsVerify.self,
+      ModelsRemove.self,
     ])
 }
 

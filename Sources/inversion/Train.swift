@@ -39,6 +39,11 @@ struct Train: ParsableCommand {
   var concepts: String?
 
   @OptionGroup var model: ModelOption
+
+  @Option(help: "Weights and activations: f32, f16 (weights), int8. A model package has its own.")
+  var precision = LayerPrecision.f32
+
+  @OptionGroup var memory: MemoryOption
   @OptionGroup(title: "Course") var course: CourseOptions
   @OptionGroup(title: "Vectors") var vectors: VectorOptions
   @OptionGroup(title: "Pictures and captions") var pictures: TrainingPictureOptions
@@ -51,9 +56,10 @@ struct Train: ParsableCommand {
     let plans = try concepts.map { try plan($0) }
     for plan in plans { try plan.checkOutput() }
     let folder = try model.folder()
-    let model = try DiffusionModel(path: folder, parts: .encoder)
+    let model = try DiffusionModel(path: folder, parts: .encoder, plan: ModelPlan(precision))
     let provenance = Provenance(
-      modelHash: try ModelFingerprint.sha256(ofModel: folder), licence: provenance.licence, consent: provenance.consent)
+      modelHash: try ModelFingerprint.sha256(ofModel: folder), precision: precision.rawValue,
+      licence: provenance.licence, consent: provenance.consent)
     let signals = StopSignals()
     for plan in plans {
       let run = TrainingRun(plan: plan, stopping: stopping, provenance: provenance, signals: signals)
@@ -76,6 +82,7 @@ struct Train: ParsableCommand {
     try pictures.apply(to: &settings)
     loss.apply(to: &settings)
     stopping.apply(to: &settings)
+    settings.budget = try memory.budget()
     return TrainingPlan(
       images: concept.images, output: concept.output, validation: stopping.validation, settings: settings)
   }

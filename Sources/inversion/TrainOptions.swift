@@ -1,5 +1,6 @@
 import ArgumentParser
 import Errors
+import Models
 import Training
 
 /// How long and how far the vectors move.
@@ -41,8 +42,10 @@ struct CourseOptions: ParsableArguments {
     (settings.steps, settings.method, settings.batch, settings.accumulate) = (steps, method, batch, accumulate)
     (settings.gradientClip, settings.averageDecay, settings.seed) = (gradientClip, average, seed)
     guard learningRate != nil || schedule != .constant || warmUp != 0 else { return }
-    var rate = try learningRate.map { try LearningRateSchedule(text: $0) } ?? LearningRateSchedule(
-      method.defaultLearningRate)
+    var rate =
+      try learningRate.map { try LearningRateSchedule(text: $0) }
+      ?? LearningRateSchedule(
+        method.defaultLearningRate)
     (rate.shape, rate.warmUp) = (schedule, warmUp)
     settings.learningRate = rate
   }
@@ -66,7 +69,8 @@ struct VectorOptions: ParsableArguments {
   var keepNorm = false
 
   @Option(
-    help: ArgumentHelp("Learn a word for negative prompts, through guidance of this scale; usually 3.", valueName: "cfg"))
+    help: ArgumentHelp(
+      "Learn a word for negative prompts, through guidance of this scale; usually 3.", valueName: "cfg"))
   var negative: Double?
 
   func apply(to settings: inout TrainingSettings) {
@@ -117,7 +121,8 @@ struct LossOptions: ParsableArguments {
   @Option(help: "Timesteps to learn at: 'uniform' or 'A-B'.")
   var timesteps = TimestepWindow.noisy
 
-  @Option(name: .customLong("min-snr"), help: ArgumentHelp("Gamma of min-SNR weighting; usually 5.", valueName: "gamma"))
+  @Option(
+    name: .customLong("min-snr"), help: ArgumentHelp("Gamma of min-SNR weighting; usually 5.", valueName: "gamma"))
   var minSNR: Double?
 
   @Option(help: ArgumentHelp("Strength of noise that shifts whole channels; usually 0.05.", valueName: "strength"))
@@ -151,7 +156,8 @@ struct StoppingOptions: ParsableArguments {
   var checkpointEvery = 25
 
   @Option(
-    help: ArgumentHelp("Folder of checkpoint and report. By default the output's name with '.training'.", valueName: "dir"))
+    help: ArgumentHelp(
+      "Folder of checkpoint and report. By default the output's name with '.training'.", valueName: "dir"))
   var run: String?
 
   @Flag(help: "Go on where a training was stopped or killed.")
@@ -181,6 +187,7 @@ struct ProvenanceOptions: ParsableArguments {
 
 extension TrainingMethod: ExpressibleByArgument {}
 extension EmbeddingNorm: ExpressibleByArgument {}
+extension LayerPrecision: ExpressibleByArgument {}
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}
 extension PictureFraming.Crop: ExpressibleByArgument {}
 

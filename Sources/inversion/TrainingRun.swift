@@ -80,7 +80,7 @@ struct TrainingRun {
   private func begin(_ trainer: Trainer) throws {
     guard !stopping.restart, let checkpoint = try folder.checkpoint() else { return }
     if stopping.resume {
-      try trainer.resume(checkpoint, path: folder.checkpointPath, modelHash: provenance.modelHash)
+      try trainer.resume(checkpoint, path: folder.checkpointPath, provenance)
       note("going on after step \(checkpoint.step)")
     } else if !checkpoint.isFinished {
       throw InversionError(
@@ -91,7 +91,7 @@ struct TrainingRun {
   }
 
   private func save(_ trainer: Trainer) throws {
-    try folder.save(trainer, modelHash: provenance.modelHash)
+    try folder.save(trainer, provenance)
     try folder.writeMetrics(trainer.record)
   }
 
@@ -99,7 +99,8 @@ struct TrainingRun {
     var line = "\(plan.output): '\(word.name)', \(word.count) x \(word.width), step \(word.metadata["steps"] ?? "")"
     if let learned = trainer.learnedLoss, let initializer = trainer.initializerLoss {
       let change = String(format: "%+.2f", 100 * (learned / initializer - 1))
-      line += "; validation loss \(decimals(learned)), \(change) % against '\(plan.settings.initializer)' "
+      line +=
+        "; validation loss \(decimals(learned)), \(change) % against '\(plan.settings.initializer)' "
         + decimals(initializer)
     }
     if trainer.hasStopped { line += "; settled after step \(trainer.record.steps.count)" }

@@ -30,6 +30,12 @@ struct InversionDaemon: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Keeps what was read of a large embeddings folder. By default $CACHE_DIRECTORY or ~/.cache/inversion.",
+      valueName: "dir"))
+  var cache: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Where to listen. By default $INVERSION_SOCKET, $XDG_RUNTIME_DIR/inversiond.sock or /run/inversiond.sock.",
       valueName: "path"))
   var socket: String?
@@ -70,10 +76,18 @@ struct InversionDaemon: AsyncParsableCommand {
     let path = socket ?? Daemon.defaultSocketPath(environment: ProcessInfo.processInfo.environment)
     var configuration = Daemon.Configuration(embeddingsFolder: embeddings, socketPath: path)
     configuration.socketMode = mode
+    configuration.cacheFolder = cache ?? Self.defaultCache(environment: ProcessInfo.processInfo.environment)
     configuration.limits.waiting = queue
     configuration.limits.waitingPerUser = min(configuration.limits.waitingPerUser, queue)
     configuration.drainLimit = .seconds(drainSeconds)
     return configuration
+  }
+
+  /// The service manager's folder, else the user's.
+  private static func defaultCache(environment: [String: String]) -> String? {
+    if let folder = environment["CACHE_DIRECTORY"], !folder.isEmpty { return folder }
+    if let folder = environment["XDG_CACHE_HOME"], folder.hasPrefix("/") { return "\(folder)/inversion" }
+    return environment["HOME"].flatMap { $0.hasPrefix("/") ? "\($0)/.cache/inversion" : nil }
   }
 
   /// Prints an error of ours once, as one line, and ends with its documented status.

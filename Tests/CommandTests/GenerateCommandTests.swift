@@ -70,7 +70,7 @@ import Testing
     (["a cat", "-o", "/tmp/out.png", "--quality", "50"], 64, "'quality': PNG is always lossless"),
     (["a cat", "-o", "/tmp/out.png", "--steps", "0"], 64, "'steps': 0 is not between 1 and 1000"),
     (["a cat", "-o", "/tmp/out.png", "--size", "60x64"], 64, "'width': 60 is not a multiple of 8"),
-    (["a cat", "-o", "/tmp/out.png", "--sampler", "heun"], 64, "'sampler': 'heun' is none of"),
+    (["a cat", "-o", "/tmp/out.png", "--sampler", "hein"], 64, "'sampler': unknown sampler 'hein'"),
     (["a cat", "-o", "/tmp/out.png", "--size", "64"], 64, "--size"), (["a cat"], 64, "--output"),
     (["a cat", "-o", "/tmp/out.png", "--seed", "-1"], 64, "--seed"),
     ([String(repeating: "word ", count: 76), "-o", "/tmp/out.png"], 64, "more than 75 words"),

@@ -14,7 +14,7 @@ import Testing
     let file = daemon.folder.path + "/tabby.safetensors"
     try Data(embeddingFile(1, name: "<my-cat>")).write(to: URL(filePath: file))
     let added = try await inversion(daemon, "embeddings", "add", file)
-    #expect(added.status == 0 && added.output.hasPrefix("name        <my-cat>\nalias       tabby\n"))
+    #expect(added.status == 0 && added.output.hasPrefix("name        <my-cat>\naliases     tabby\n"))
     let list = try await inversion(daemon, "embeddings", "list")
     let rows = list.output.split(separator: "\n").map { $0.split(separator: " ") }
     #expect(rows.map(\.first) == ["NAME", "<my-cat>"] && rows[1].last == "tabby.safetensors")
@@ -36,7 +36,8 @@ import Testing
         try embeddingFile(0.1, name: "<w>", width: 768), 65,
         "768 wide: made for SD 1.x (CLIP ViT-L); this model needs 4"
       ),
-      (Array(try embeddingFile(1, name: "<w>").dropLast(3)), 65, "truncated"), (Array("garbage".utf8), 65, "too short"),
+      (Array(try embeddingFile(1, name: "<w>").dropLast(3)), 65, "truncated"),
+      (Array("garbage".utf8), 65, "neither safetensors nor"),
       (try embeddingFile(.nan, name: "<w>"), 65, "not finite"),
     ]
     for (bytes, status, message) in cases {

@@ -60,7 +60,8 @@ import Wire
     request.negativePrompt = "blurry\nSteps: 3"
     request.clipSkip = 2
     let used = [UsedEmbedding(name: "<a, b>", sha256: String(repeating: "ab", count: 32), generation: 1, vectors: 1)]
-    let text = Infotext(request: request, seed: 7, width: 64, height: 32, model: "my \"model\": x", used: used).text
+    request.seed = 7
+    let text = Infotext(request: request, picture: 0, width: 64, height: 32, model: "my \"model\": x", used: used).text
     let read = InfotextReader(text).parameters
     #expect(read["Prompt"] == request.prompt && read["Negative prompt"] == request.negativePrompt)
     #expect(read["Steps"] == "20" && read["Seed"] == "7" && read["Clip skip"] == "2")

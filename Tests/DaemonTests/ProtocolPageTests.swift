@@ -35,7 +35,10 @@ import Testing
 
   /// What the answer to each example must be: its HTTP status and the fields of its JSON object.
   private static let expected: [String: (status: Int, fields: Set<String>)] = {
-    let embedding: Set = ["name", "alias", "file", "vectors", "width", "sha256", "generation", "metadata"]
+    let embedding: Set = [
+      "name", "alias", "aliases", "file", "kind", "vectors", "width", "norm", "sha256", "generation", "metadata",
+      "notes",
+    ]
     let openAI: Set = [
       "created", "data", "background", "quality", "output_format", "size", "usage", "seed", "embeddings",
     ]

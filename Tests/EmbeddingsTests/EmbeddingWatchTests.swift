@@ -52,8 +52,24 @@ import Testing
     let watched = try WatchedStore(folder: path)
     link(try prepared(1, name: "<hard>"), path + "/hard.safetensors")
     _ = await watched.table { $0["hard"] != nil }
-    symlink(try prepared(1, name: "<soft>"), path + "/soft.safetensors")
+    mkdir(path + "/.files", 0o700)
+    rename(try prepared(1, name: "<soft>"), path + "/.files/1")
+    symlink(".files/1", path + "/soft.safetensors")
     _ = await watched.table { $0["soft"] != nil }
+  }
+
+  @Test func linksThatLeaveTheFolderAreListedAndNotFollowed() async throws {
+    let watched = try WatchedStore(folder: path)
+    symlink(try prepared(1), path + "/a.safetensors")
+    mkdir(aside.path + "/more", 0o700)
+    try write(2, name: "<b>", to: aside.path + "/more/b.safetensors")
+    symlink(aside.path + "/more", path + "/more")
+    let table = await watched.table { $0.rejected.count == 2 }
+    #expect(table.embeddings.isEmpty && table.rejected.map(\.path) == ["a.safetensors", "more"])
+    #expect(table.rejected.allSatisfy { $0.reason.hasPrefix("a link out of the embeddings folder") })
+    unlink(path + "/more")
+    unlink(path + "/a.safetensors")
+    _ = await watched.table { $0.rejected.isEmpty }
   }
 
   @Test func subfoldersAreFollowed() async throws {

@@ -9,7 +9,8 @@ import StrictJSON
 public let parsers: [String: @Sendable ([UInt8]) -> Void] = [
   "safetensors": safetensors, "torch": torch, "pickle": fuzzPickle, "zip": fuzzZip, "gguf": gguf,
   "png": picture, "jpeg": picture, "webp": picture, "embedding": embedding, "prompt": prompt, "json": json,
-  "tokenizer": tokenizer,
+  "tokenizer": tokenizer, "request": generateBody, "compatible": compatibleBody, "multipart": multipartBody,
+  "infotext": infotext,
 ]
 
 /// Runs a parser. Input that it refuses is fine, as long as it says so in the way that callers expect.

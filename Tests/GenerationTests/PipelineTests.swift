@@ -2,6 +2,7 @@ import Embeddings
 import Errors
 import Foundation
 import Kernels
+import Schedules
 import Testing
 
 @testable import Generation
@@ -63,18 +64,57 @@ import Testing
     #expect(try pictures(request { $0.count = 2 }) == single)
   }
 
-  /// Picture i of a batch is the picture of seed + i alone.
-  @Test func batchIsSeedBySeed() throws {
-    let batch = try pictures(
-      request {
-        $0.count = 3
-        $0.seed = 10
-      })
+  /// Picture i of a batch is the picture of seed + i alone, also where each step draws noise.
+  @Test(arguments: [SamplerName.ddim, .eulerAncestral, .dpmppSDE, .lcm], NoiseGenerator.Name.allCases)
+  func batchIsSeedBySeed(sampler: SamplerName, rng: NoiseGenerator.Name) throws {
+    func request(_ seed: UInt64, count: Int = 1) -> GenerationRequest {
+      self.request {
+        ($0.seed, $0.count, $0.sampler, $0.rng) = (seed, count, sampler, rng)
+      }
+    }
+    let batch = try pictures(request(10, count: 3))
     for index in 0..<3 {
-      let alone = try pictures(request { $0.seed = 10 + UInt64(index) })[0]
+      let alone = try pictures(request(10 + UInt64(index)))[0]
       let apart = zip(batch[index], alone).map { abs(Int($0) - Int($1)) }.max() ?? 0
       #expect(apart <= 1, "picture \(index)")
     }
+  }
+
+  /// Every sampler goes a way of its own, and one step gets to the end as well.
+  @Test func allSamplersWork() throws {
+    var seen: Set<[Float]> = []
+    for sampler in SamplerName.allCases {
+      for steps in [1, 4] {
+        let request = request { ($0.sampler, $0.steps) = (sampler, steps) }
+        let synthesis = try Self.pipeline.begin(request, embeddings: EmbeddingTable())
+        #expect(Array(synthesis) == Array(1...steps))
+        #expect(synthesis.latentPlanes.allSatisfy { abs($0) < 1e4 }, "\(sampler)")
+        if steps > 1 { seen.insert(synthesis.latentPlanes) }
+      }
+    }
+    #expect(seen.count == SamplerName.allCases.count)
+  }
+
+  @Test func generatorAndSchedulerMatter() throws {
+    let plain = try pictures(request { $0.sampler = .euler })
+    #expect(try pictures(request { ($0.sampler, $0.rng) = (.euler, .torchCPU) }) != plain)
+    #expect(try pictures(request { ($0.sampler, $0.scheduler) = (.euler, .karras) }) != plain)
+    #expect(try pictures(request { ($0.sampler, $0.scheduler) = (.euler, .normal) }) == plain)
+  }
+
+  /// From the picture of one seed to that of another.
+  @Test func variation() throws {
+    let (own, other) = (try pictures(request { $0.seed = 4 }), try pictures(request { $0.seed = 9 }))
+    func varied(_ strength: Float, count: Int = 1) throws -> [[UInt8]] {
+      try pictures(
+        request {
+          ($0.seed, $0.count, $0.variation) = (4, count, Variation(seed: 9, strength: strength))
+        })
+    }
+    #expect(try varied(0) == own)
+    #expect(try varied(1) == other)
+    let half = try varied(0.5, count: 2)
+    #expect(half[0] != own[0] && half[0] != other[0] && half[0] != half[1])
   }
 
   @Test func sizesAreThoseAskedFor() throws {
@@ -107,20 +147,6 @@ import Testing
   @Test func wrongWidthSaysBothWidths() {
     expectError(.badEmbedding, naming: "<wide>", "24", "16") {
       _ = try Self.pipeline.begin(request("<wide>"), embeddings: embedding("<wide>", vectors: 1, width: 24))
-    }
-  }
-
-  @Test func promptTooLong() throws {
-    expectError(.promptTooLong, naming: "75") {
-      _ = try Self.pipeline.begin(
-        request(Array(repeating: "a", count: 76).joined(separator: " ")), embeddings: EmbeddingTable())
-    }
-    _ = try Self.pipeline.begin(
-      request(Array(repeating: "a", count: 75).joined(separator: " ")), embeddings: EmbeddingTable())
-    // An embedding's vectors count each.
-    expectError(.promptTooLong) {
-      let prompt = Array(repeating: "a", count: 74).joined(separator: " ") + " <two>"
-      _ = try Self.pipeline.begin(request(prompt), embeddings: embedding("<two>", vectors: 2))
     }
   }
 

@@ -16,7 +16,7 @@ import Testing
     return try DiffusionModel(path: root.path + "/ModelsTests/Golden/\(name)", parts: .decoder)
   }
 
-  @Test(arguments: models, SamplerName.allCases)
+  @Test(arguments: models, [SamplerName.ddim, .euler, .dpmpp2M])
   func matchesDiffusers(name: String, sampler: SamplerName) throws {
     let model = try Self.model(name)
     let resources = try #require(Bundle.module.resourcePath)
@@ -36,7 +36,7 @@ import Testing
     request.height = shape[2] * model.autoencoder.downsampling
     request.width = shape[3] * model.autoencoder.downsampling
     let encoding = PromptEncoding(
-      positive: try ids("input_ids"), negative: try ids("negative_input_ids"), learned: [], used: [], unused: [])
+      positive: try ids("input_ids"), negative: try ids("negative_input_ids"))
     let synthesis = try PictureSynthesis(
       request, encoding, model, PictureSize(request, model), noise: try floats("noise"))
     let expected = try floats("\(sampler.rawValue).latents")

@@ -69,10 +69,10 @@ import Testing
     let library = Library()
     let package = try library.add(tinyModel("sd1-tiny"), as: "tiny")
     let expected = try outputs(package, plan: .full)
-    let streaming = MemoryBudget(bytes: 64 << 20).makeTape()
-    #expect(streaming.weightStream != nil && MemoryBudget.unlimited.makeTape().weightStream == nil)
+    let streaming = WorkingMemory(MemoryBudget(bytes: 64 << 20)).makeTape()
+    #expect(streaming.weightStream != nil && WorkingMemory().makeTape().weightStream == nil)
     #expect(try outputs(package, plan: .full, on: streaming) == expected)
-    let spilling = Tape(recording: false, pool: BufferPool(spillsFrom: 256))
+    let spilling = Tape(recording: false, pool: BufferPool(spill: BufferPool.Spill(smallest: 256)))
     spilling.weightStream = WeightStream(aheadBytes: 1 << 16)
     for _ in 0..<2 { #expect(try outputs(package, plan: .full, on: spilling) == expected) }
     #expect(spilling.pool.usage.live == 0)

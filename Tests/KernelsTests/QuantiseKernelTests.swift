@@ -51,7 +51,8 @@ import Testing
 
   @Test func everyKernelIsTestedHere() {
     let tested = [
-      "quantise_rows", "channel_moments", "affine_rows", "affine_quantise_rows", "layer_norm_quantise_rows",
+      "quantise_rows", "dequantise_rows", "channel_moments", "affine_rows", "affine_quantise_rows",
+      "layer_norm_quantise_rows",
     ]
     var names: [String] = []
     while let name = inv_quantise_kernel_name(names.count) { names.append(String(cString: name)) }
@@ -65,6 +66,21 @@ import Testing
       let rows = Rows(width)
       table.quantise_rows(Self.rows, width, floats(x), rows.stride, rows.elements, &rows.scales)
       rows.check(values.map(Double.init), width, "\(name), \(width)")
+    }
+  }
+
+  @Test(arguments: widths) func whatRowsStandFor(width: Int) {
+    let values = Self.numbers(Self.rows * width)
+    let rows = Rows(width)
+    let scalar = inv_quantise_kernels_at(INV_ISA_scalar).pointee
+    scalar.quantise_rows(Self.rows, width, values, rows.stride, rows.elements, &rows.scales)
+    for (name, table) in Self.tables {
+      let y = GuardedBuffer(byteCount: Self.rows * width * 4)
+      table.dequantise_rows(Self.rows, width, rows.stride, rows.elements, rows.scales, floats(y))
+      let expected = (0..<Self.rows * width).map { index in
+        rows.scales[index / width].scale * Float(rows.elements[index / width * rows.stride + index % width])
+      }
+      #expect(y.floats == expected, "\(name), \(width)")
     }
   }
 

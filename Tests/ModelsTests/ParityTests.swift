@@ -74,3 +74,28 @@ import Testing
     #expect(Set(live).count == 1)
   }
 }
+
+/// The guidance scale as an input of the network, as latent consistency models have it.
+@Suite struct GuidanceParityTests {
+  @Test func agreesWithDiffusers() throws {
+    let golden = try Golden("sd1-tiny")
+    let guidance = try Golden("sd1-tiny", file: "guidance.safetensors")
+    let json = String(decoding: try golden.folder.config(of: "unet"), as: UTF8.self)
+      .replacing(#""time_cond_proj_dim": null"#, with: #""time_cond_proj_dim": 8"#)
+    let config = try decodeConfig(UNetConfig.self, from: Array(json.utf8), path: "config.json")
+    let weights = try WeightSet(
+      ["unet/diffusion_pytorch_model", "guidance"].map {
+        try SafetensorsFile(path: "\(golden.folder.path)/\($0).safetensors")
+      })
+    let unet = try UNet2DConditionModel(
+      config: config, layers: CheckpointLayers(weights, names: WeightNames(), dtype: .f32, plan: .full))
+    #expect(unet.guidesItself)
+    let tape = Tape(recording: false)
+    let states = "unet.in.encoder_hidden_states"
+    let context = ConstantContext(tape.constant(try golden.shape(states), try golden.floats(states)))
+    let timesteps = try golden.integers("unet.in.timesteps").map(Float.init)
+    let latents = try golden.picture("unet.in.latents", on: tape)
+    let output = unet(latents, timesteps: timesteps, guidanceScale: 8.5, context, on: tape)
+    #expect(relativeError(output.floats, try guidance.rows("unet.out")) < 1e-4)
+  }
+}

@@ -17,9 +17,20 @@ import Testing
       unet = try UNet2DConditionModel(golden.folder, dtype: wide ? .f64 : .f32)
     }
 
+    /// In int8 as it is served.
+    init(quantised model: String) throws {
+      golden = try Golden(model, file: "gradient.safetensors")
+      let source = try openModel(path: golden.folder.path)
+      encoder = try CLIPTextModel(source, dtype: .f32, plan: ModelPlan.int8[.textEncoder])
+      unet = try UNet2DConditionModel(source, dtype: .f32, plan: ModelPlan.int8[.unet])
+    }
+
     /// The mean squared error, and its gradient with respect to `rows` where that is asked for.
-    func loss(_ rows: [Double], wide: Bool, wantsGradient: Bool) throws -> (loss: Double, gradient: [Double]) {
+    func loss(
+      _ rows: [Double], wide: Bool, wantsGradient: Bool, setUp: (Tape) -> Void = { _ in }
+    ) throws -> (loss: Double, gradient: [Double]) {
       let tape = Tape(dtype: wide ? .f64 : .f32, recording: true)
+      setUp(tape)
       let shape = try golden.shape("rows")
       let learned = tape.variable(shape, rows)
       let states = encoder(try golden.ids("input_ids"), learned: learned, on: tape)
@@ -56,6 +67,45 @@ import Testing
     let gradient = try problem.loss(rows, wide: true, wantsGradient: true).gradient
     let exact = zip(gradient, direction).reduce(0) { $0 + $1.0 * $1.1 }
     #expect(abs(numeric - exact) <= 1e-5 * abs(exact), "differences give \(numeric), the tape \(exact)")
+  }
+
+  /// Computing blocks again gives what was kept.
+  @Test(arguments: Golden.models)
+  func recomputing(model: String) throws {
+    let problem = try Problem(model, wide: true)
+    let rows = try problem.golden.floats("rows").map(Double.init)
+    let kept = try problem.loss(rows, wide: true, wantsGradient: true)
+    let again = try problem.loss(rows, wide: true, wantsGradient: true) { $0.recomputes = true }
+    #expect(kept.loss == again.loss)
+    for (one, other) in zip(kept.gradient, again.gradient) { #expect(abs(one - other) <= 1e-12 * abs(one) + 1e-18) }
+  }
+
+  /// Values kept in int8 cost next to nothing beside int8 layers.
+  @Test(arguments: Golden.models)
+  func savedInInt8(model: String) throws {
+    let problem = try Problem(quantised: model)
+    let rows = try problem.golden.floats("rows").map(Double.init)
+    let exact = try problem.loss(rows, wide: false, wantsGradient: true)
+    let saved = try problem.loss(rows, wide: false, wantsGradient: true) { $0.savesInt8 = true }
+    #expect(exact.loss == saved.loss)
+    // The bound of f16 gradients: a change of a value moves others across the edge of an int8 step on their way.
+    let similarity = cosine(exact.gradient, saved.gradient)
+    #expect(similarity >= 0.999 && similarity < 1, "\(similarity)")
+  }
+
+  /// Gate (e): the way back in int8 against the straight-through gradient of the same int8 forward.
+  @Test(arguments: Golden.models, [false, true])
+  func quantised(model: String, recomputes: Bool) throws {
+    let problem = try Problem(quantised: model)
+    let rows = try problem.golden.floats("rows").map(Double.init)
+    let ours = try problem.loss(rows, wide: false, wantsGradient: true) { $0.recomputes = recomputes }
+    let exact = try problem.loss(rows, wide: false, wantsGradient: true) {
+      $0.recomputes = recomputes
+      $0.isStraightThrough = true
+    }
+    #expect(ours.loss == exact.loss)
+    let similarity = cosine(ours.gradient, exact.gradient)
+    #expect(similarity >= 0.99 && similarity < 1, "\(similarity)")
   }
 
   /// In Double against PyTorch's f64, and gate (c): f32 within a cosine of 0.999999 of it.

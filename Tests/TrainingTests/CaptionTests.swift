@@ -23,13 +23,15 @@ import Testing
     let named = PictureCaption(fileName: "003-red_hat.png")
     #expect(named.words == "red hat" && named.texts(shared) == shared.texts, "a name alone adds nothing")
     let asked = try PromptTemplates(name: "t", text: Array("[name] with [filewords]".utf8), path: "t")
-    #expect(asked.texts == ["{} with [filewords]"] && named.texts(asked) == asked.texts && tags.texts(asked) == asked.texts)
+    #expect(
+      asked.texts == ["{} with [filewords]"] && named.texts(asked) == asked.texts && tags.texts(asked) == asked.texts)
   }
 
   @Test(arguments: [("{} and {}", "line 1"), ("a red hat\n{} [name]", "line 2"), ("\n#\n", "no caption")])
   func errorsNameTheLine(text: String, reason: String) {
     let error = #expect(throws: InversionError.self) { try caption(text) }
-    #expect(error?.code == .badFile && error?.message.contains(reason) == true && error?.message.contains("c.txt") == true)
+    #expect(
+      error?.code == .badFile && error?.message.contains(reason) == true && error?.message.contains("c.txt") == true)
   }
 
   @Test func tagsAreShuffledAndLeftOutButTheRestStays() throws {
@@ -43,7 +45,9 @@ import Testing
     #expect(text.ids(word: word, model: model, settings, noise: &noise) == whole && noise.offset == 0)
     settings.shufflesTags = true
     let shuffled = (0..<20).map { _ in text.ids(word: word, model: model, settings, noise: &noise) }
-    #expect(Set(shuffled).count > 5 && shuffled.allSatisfy { $0.sorted() == whole.sorted() && $0.prefix(4) == whole.prefix(4) })
+    #expect(
+      Set(shuffled).count > 5
+        && shuffled.allSatisfy { $0.sorted() == whole.sorted() && $0.prefix(4) == whole.prefix(4) })
     settings = CaptionSettings()
     settings.tagDropOut = 0.5
     let cat = try model.initializerID("cat")
@@ -52,6 +56,7 @@ import Testing
     #expect((60...140).contains(kept), "\(kept) of 200")
     #expect(thinned.allSatisfy { $0.count == whole.count && $0.contains(9999) })
     settings.tagDropOut = 1
-    #expect(text.ids(word: word, model: model, settings, noise: &noise) == (try model.captionIDs(of: "a {},", word: word)))
+    #expect(
+      text.ids(word: word, model: model, settings, noise: &noise) == (try model.captionIDs(of: "a {},", word: word)))
   }
 }

@@ -52,13 +52,13 @@ import Testing
       let wholeSteps = Array(whole)
       let first = try trainer(settings)
       for _ in 0..<cut { _ = first.next() }
-      try folder.save(first, modelHash: "m")
+      try folder.save(first, Provenance(modelHash: "m"))
       // What the killed process did after its checkpoint is lost and done again.
       _ = first.next()
       let second = try trainer(settings)
       let checkpoint = try #require(try folder.checkpoint())
       #expect(checkpoint.step == cut && !checkpoint.isFinished)
-      try second.resume(checkpoint, path: folder.checkpointPath, modelHash: "m")
+      try second.resume(checkpoint, path: folder.checkpointPath, Provenance(modelHash: "m"))
       let rest = Array(second)
       #expect(rest.map(\.loss) == wholeSteps.dropFirst(cut).map(\.loss))
       #expect(rest.map(\.validationLoss) == wholeSteps.dropFirst(cut).map(\.validationLoss))
@@ -72,11 +72,11 @@ import Testing
     try withFolder { folder in
       let first = try trainer(settings())
       _ = first.next()
-      try folder.save(first, modelHash: "m")
+      try folder.save(first, Provenance(modelHash: "m"))
       let checkpoint = try #require(try folder.checkpoint())
       func reason(_ other: Trainer, hash: String = "m") -> String {
         let error = #expect(throws: InversionError.self) {
-          try other.resume(checkpoint, path: "c.json", modelHash: hash)
+          try other.resume(checkpoint, path: "c.json", Provenance(modelHash: hash))
         }
         #expect(error?.code == .invalidArgument && error?.message.contains("'c.json'") == true)
         return error?.message ?? ""
@@ -104,7 +104,7 @@ import Testing
     try withFolder { folder in
       let first = try trainer(settings())
       _ = first.next()
-      try folder.save(first, modelHash: nil)
+      try folder.save(first, Provenance())
       let bytes = try Data(contentsOf: URL(fileURLWithPath: folder.checkpointPath))
       for count in [1, bytes.count / 2, bytes.count - 1] {
         try bytes.prefix(count).write(to: URL(fileURLWithPath: folder.checkpointPath))

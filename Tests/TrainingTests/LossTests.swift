@@ -17,7 +17,7 @@ import Testing
 
   /// A batch whose prediction target can be changed at one latent pixel alone.
   private func batch(mask: [Float] = [], noiseAt change: Int? = nil) throws -> TrainingBatch {
-    let latents = PictureLatents(TestPicture.picture(), model: model, pool: .init())
+    let latents = PictureLatents(TestPicture.picture(), model: model, memory: WorkingMemory())
     var noise = (0..<latents.count).map { Float($0 % 7) / 3 - 1 }
     var mean = latents.scaled(noise: latents.mean.map { _ in 0 })
     if let change {
@@ -33,7 +33,7 @@ import Testing
   }
 
   @Test func whatIsOutsideOfTheMaskDoesNotCount() throws {
-    let loss = DenoisingLoss(model: model, pool: .init())
+    let loss = DenoisingLoss(model: model, memory: WorkingMemory())
     let shape = try batch().shape
     let (pixels, channels) = (shape[0] * shape[1], shape[2])
     // The first half of the pixels, of mean 1.
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test func weightsScaleLossAndGradientButNotThePicturesOwn() throws {
-    let loss = DenoisingLoss(model: model, pool: .init())
+    let loss = DenoisingLoss(model: model, memory: WorkingMemory())
     var weighted = try batch()
     weighted.weights = [0.25]
     let (plain, light) = (loss.lossAndGradient(try batch(), rows: rows), loss.lossAndGradient(weighted, rows: rows))
@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test func aNegativeWordIsTrainedThroughGuidance() throws {
-    var loss = DenoisingLoss(model: model, pool: .init())
+    var loss = DenoisingLoss(model: model, memory: WorkingMemory())
     loss.negative = .init(ids: try model.framed(word.ids), guidanceScale: 3)
     let captioned = TrainingBatch(
       shape: try batch().shape, latents: try batch().latents, noise: try batch().noise, timesteps: [600],
@@ -85,7 +85,7 @@ import Testing
 
   @Test func theContextTermIsZeroForTheInitializerAndItsSlopeIsTrue() throws {
     let dog = try model.initializerID("dog")
-    let term = try ContextTerm(word: word.ids, initializer: [dog], model: model, pool: .init())
+    let term = try ContextTerm(word: word.ids, initializer: [dog], model: model, memory: WorkingMemory())
     let own = model.textEncoder.embeddings.row(dog).map(Double.init)
     #expect(abs(term.lossAndGradient(rows: own, step: 0).loss) < 1e-6 && abs(term.drift(rows: own)) < 1e-6)
     #expect(term.drift(rows: rows) > 1e-4)

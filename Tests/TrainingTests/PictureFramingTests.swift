@@ -53,7 +53,8 @@ import Testing
     let captions = [Caption("a {}", words: "", model: model)]
     let items = [(16, 16), (32, 16), (16, 16), (32, 16), (16, 16)].map { width, height in
       let picture = TestPicture.picture(side: 32).resized(width: width, height: height)
-      return BatchSource.Item(views: [PictureLatents(picture, model: model, pool: .init())], captions: captions)
+      return BatchSource.Item(
+        views: [PictureLatents(picture, model: model, memory: WorkingMemory())], captions: captions)
     }
     var source = BatchSource(items, plan: .init(timesteps: 0..<1000, word: word.ids), seed: 0, model: model)
     let shapes = (0..<5).map { _ in source.next(2).shape }

@@ -104,7 +104,7 @@ import Testing
     let word = try LearnedWord("<spot>", vectors: 1, model: model)
     let captions = PromptTemplates.object.texts.map { Caption($0, words: "", model: model) }
     let items = pictures.map {
-      BatchSource.Item(views: [PictureLatents($0.picture, model: model, pool: .init())], captions: captions)
+      BatchSource.Item(views: [PictureLatents($0.picture, model: model, memory: WorkingMemory())], captions: captions)
     }
     return BatchSource(items, plan: .init(timesteps: 500..<901, word: word.ids), seed: 9, model: model)
   }

@@ -8,11 +8,11 @@ if [ -z "${INVERSION_TOOLCHAIN:-}" ]; then
 fi
 
 failed=()
-for check in "$here"/{format.sh,sizes.py,layers.py,docs.py,habits.py,c-warnings.sh,table.sh}; do
+for check in "$here"/{format.sh,sizes.py,layers.py,docs.py,manifest.py,habits.py,c-warnings.sh,table.sh}; do
   "$check" "$@" </dev/null || failed+=("$(basename "$check")")
 done
 if [ ${#failed[@]} -gt 0 ]; then
   echo "check: failed: ${failed[*]}"
   exit 1
 fi
-echo "check: format, sizes, layers, docs, habits, C warnings and the README's table are in order"
+echo "check: format, sizes, layers, docs, manifest, habits, C warnings and the README's table are in order"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The README's measured table is the one that the committed results make.
+# The measured tables of the documents are those that the committed results make.
 # Usage: Tools/check/table.sh [ROOT]
 set -euo pipefail
 cd "${1:-$(dirname "$0")/../..}"
-python3 Benchmarks/table.py --check README.md
+python3 Benchmarks/table.py --check README.md docs/performance.md docs/training.md

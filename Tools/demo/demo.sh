@@ -55,10 +55,20 @@ serving() {
 alive() { kill -0 "$daemon" 2>/dev/null || { cat "$output/daemon.log" >&2; fail 'the daemon ended'; }; }
 known() { "$bin/inversion" embeddings list --socket "$socket" 2>/dev/null | grep -qF "${token//[<>]/}"; }
 
+# What the daemon serves is int8; the trainer takes the weights as they are.
+pack() {
+  "$bin/inversion" models import "$model" --name emoji-64 --models "$place" >"$output/import.log" 2>&1 </dev/null ||
+    { cat "$output/import.log" >&2; fail 'the model cannot be imported'; }
+  local size
+  size=$(du -sk "$place/emoji-64" | cut -f1)
+  say model "$model, $(du -sk "$model" | cut -f1) kB, packed in int8: $size kB"
+}
+
 start_daemon() {
   local began
   began=$(milliseconds)
-  "$bin/inversiond" --model "$model" --embeddings "$words" --socket "$socket" >"$output/daemon.log" 2>&1 </dev/null &
+  "$bin/inversiond" --model "$place/emoji-64" --embeddings "$words" --socket "$socket" \
+    >"$output/daemon.log" 2>&1 </dev/null &
   daemon=$!
   until serving >/dev/null; do
     alive
@@ -101,6 +111,7 @@ sheet() {
 }
 
 build
+pack
 start_daemon
 say before "pictures of the initializer word"
 draw "a photo of a $word" before.png

@@ -4,6 +4,7 @@ import re
 from contextlib import contextmanager
 
 import torch
+from diffusers import LatentConsistencyModelPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
 import tiny_tokenizer
@@ -86,3 +87,21 @@ def run_vae(model: TinyModel, tensors: dict[str, Tensor], generator: torch.Gener
         decoded = model.vae.decode(latents).sample
     tensors |= {"vae.in.pixels": pixels, "vae.out.moments": moments, "vae.in.latents": latents}
     tensors["vae.out.pixels"] = decoded
+
+
+@torch.no_grad()
+def golden_guidance(model: TinyModel) -> dict[str, Tensor]:
+    """The U-Net as one of a latent consistency model: the guidance scale is an input, beside the timestep."""
+    unet = UNet2DConditionModel.from_config(model.unet.config, time_cond_proj_dim=8).eval()
+    generator = torch.Generator().manual_seed(400 + model.recipe.seed)
+    name = "time_embedding.cond_proj.weight"
+    weight = torch.randn(unet.state_dict()[name].shape, generator=generator) * 0.3
+    unet.load_state_dict(model.unet.state_dict() | {name: weight})
+    tensors = golden_outputs(model)
+    scales = torch.full((2,), 8.5 - 1)
+    condition = LatentConsistencyModelPipeline.get_guidance_scale_embedding(None, scales, embedding_dim=8)
+    latents, timesteps = tensors["unet.in.latents"], tensors["unet.in.timesteps"]
+    context = tensors["unet.in.encoder_hidden_states"]
+    output = unet(latents, timesteps, context, timestep_cond=condition).sample
+    assert (output - tensors["unet.out"]).norm() > 1e-2 * output.norm(), "the guidance scale must matter"
+    return {name: weight, "unet.out": output}

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import diffusers
+import kinds
 import torch
 import transformers
 from diffusers import StableDiffusionPipeline
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 MODELS = Path(__file__).resolve().parents[2] / "Tests" / "ModelsTests" / "Golden"
 TOKEN = "<my-spot>"
+WIDTH = 16  # of the tiny models' token embeddings
 
 
 def main() -> None:
@@ -35,6 +37,7 @@ def main() -> None:
                     check_file(path, vectors)
                     check_pipeline(path, model, vectors)
                     print(f"interop: diffusers {diffusers.__version__} draws with {model}, {method}, vectors {vectors}")
+        kinds.check(program, Path(folder), WIDTH, load_with_diffusers)
 
 
 def write_pictures(folder: Path) -> Path:
@@ -58,8 +61,17 @@ def check_file(path: Path, vectors: int) -> None:
         assert list(file.keys()) == [TOKEN], f"{path}: keys {list(file.keys())}"
         tensor = file.get_tensor(TOKEN)
         metadata = file.metadata()
-    assert tensor.dtype == torch.float32 and tensor.shape == (vectors, 16), f"{path}: {tensor.dtype} {tensor.shape}"
+    assert tensor.dtype == torch.float32 and tensor.shape == (vectors, WIDTH), f"{path}: {tensor.dtype} {tensor.shape}"
     assert metadata["initializer"] == "toy" and len(metadata["pictures_sha256"].split()) == 3, json.dumps(metadata)
+
+
+@torch.no_grad()
+def load_with_diffusers(path: Path, **flags) -> torch.Tensor:
+    """The rows that diffusers adds to the tiny model's table for a file."""
+    pipeline = StableDiffusionPipeline.from_pretrained(MODELS / "sd1-tiny")
+    before = len(pipeline.text_encoder.get_input_embeddings().weight)
+    pipeline.load_textual_inversion(path, **flags)
+    return pipeline.text_encoder.get_input_embeddings().weight[before:].detach().clone()
 
 
 @torch.no_grad()

@@ -8,18 +8,25 @@
 #define BF16 1
 #define DOT(acc, a, b) \
   ((vector)vbfdotq_f32((float32x4_t)(acc), (bfloat16x8_t)(a), (bfloat16x8_t)(b)))
-#define PAIR(even, odd) ((vector)interleaved((float32x4_t)(even), (float32x4_t)(odd)))
+#define HALVES(even, odd) ((vector)halves_of((float32x4_t)(even), (float32x4_t)(odd)))
+#define PAIRS(halves) ((vector)interleaved((uint16x8_t)(halves)))
 
-/// Each lane's even and odd element in bf16.
-static inline uint16x8_t interleaved(float32x4_t even, float32x4_t odd) {
-  return vzip1q_u16((uint16x8_t)vcvtq_low_bf16_f32(even), (uint16x8_t)vcvtq_low_bf16_f32(odd));
+static inline bfloat16x8_t halves_of(float32x4_t even, float32x4_t odd) {
+  return vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(even), odd);
 }
 
-#include "tile.h"
+/// The lower and the upper half of the elements, in turns.
+static inline uint16x8_t interleaved(uint16x8_t halves) { return vzip1q_u16(halves, vextq_u16(halves, halves, 4)); }
+
+#include "gradient.h"
 
 void inv_bf16_attention_ukernel_16x4__neonbf16(const struct inv_attention *a, size_t first, size_t count,
                                                void *scratch) {
   attention_tile(a, first, count, scratch);
+}
+
+void inv_bf16_attention_gradient_ukernel_16x4__neonbf16(const struct inv_attention_gradient *a, void *scratch) {
+  attention_gradient(a, scratch);
 }
 #pragma clang attribute pop
 #endif

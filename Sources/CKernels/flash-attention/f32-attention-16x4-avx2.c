@@ -4,10 +4,14 @@
 #define LANES 8
 #define VECTORS 2
 #define BF16 0
-#include "tile.h"
+#include "gradient.h"
 
 void inv_f32_attention_ukernel_16x4__avx2(const struct inv_attention *a, size_t first, size_t count, void *scratch) {
   attention_tile(a, first, count, scratch);
+}
+
+void inv_f32_attention_gradient_ukernel_16x4__avx2(const struct inv_attention_gradient *a, void *scratch) {
+  attention_gradient(a, scratch);
 }
 #pragma clang attribute pop
 #endif

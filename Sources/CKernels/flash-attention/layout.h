@@ -25,3 +25,26 @@ static inline size_t inv_attention_v_keys(size_t keys, size_t first) {
   const size_t left = inv_rounded_up(keys, INV_ATTENTION_BLOCK) - first;
   return left < INV_ATTENTION_KEYS ? left : INV_ATTENTION_KEYS;
 }
+
+/// inv_attention_pack with K times `k_scale`.
+void inv_attention_pack_scaled(enum inv_attention_precision precision, size_t keys, size_t width, const float *k,
+                               size_t k_stride, float k_scale, const float *v, size_t v_stride, void *packed);
+
+/// Parts of the scratch of a gradient, in floats from its start, each on a cache line of its own.
+struct inv_gradient_layout {
+  /// What the queries' side is packed into, per head: Q and dY as K and V, then dY and Q.
+  size_t q_dy, dy_q;
+  /// (queries up to a multiple of INV_ATTENTION_BLOCK): log-sums, and the rows' sums of dY * Y.
+  size_t log_sums, dy_y;
+  /// (queries, channels across): the sums that become dQ.
+  size_t dq;
+  /// Of a tile of keys: K and V with their keys across, K with its channels across, and the sums of dK and dV.
+  size_t k, v, k_rows, dk, dv;
+  /// Of a tile of keys and INV_ATTENTION_KEYS queries: P and dS with the keys across, and dS's rows as pairs of keys.
+  size_t p, ds, ds_rows;
+  size_t total;
+};
+
+/// `tile`: keys of a tile.
+struct inv_gradient_layout inv_gradient_layout(enum inv_attention_precision precision, size_t tile, size_t queries,
+                                               size_t width);

@@ -2,49 +2,42 @@
 #include <string.h>
 
 #include "layout.h"
+#include "rows.h"
 
 enum { BLOCK = INV_ATTENTION_BLOCK };
+_Static_assert(BLOCK == 4, "blocks are turned as inv_four");
 
-/// The f32's nearest bf16, ties to even. NaN stays NaN unless its mantissa is all ones, which no arithmetic makes.
-static inline uint32_t bf16_bits(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
-}
-
-static inline uint32_t unit_of(size_t pair, float even, float odd) {
-  uint32_t bits;
-  memcpy(&bits, &even, sizeof bits);
-  return pair == 2 ? bf16_bits(even) | bf16_bits(odd) << 16 : bits;
-}
-
-/// One block of K. Rows past the keys are zero.
+/// One block of K, scaled. Rows past the keys are zero.
 static inline uint32_t *pack_k_block(size_t pair, size_t rows, size_t width, const float *k, size_t stride,
-                                     uint32_t *to) {
-  for (size_t c = 0; c < width; c += pair, to += BLOCK)
-    for (size_t b = 0; b < BLOCK; b++) {
-      const float *x = k + b * stride + c;
-      to[b] = b < rows ? unit_of(pair, x[0], pair == 2 && c + 1 < width ? x[1] : 0) : 0;
-    }
-  return to;
+                                     float scale, uint32_t *to) {
+  const size_t units = inv_attention_units(width, pair);
+  for (size_t u = 0; u < units; u += 4) {
+    inv_four four[BLOCK];
+    for (size_t b = 0; b < BLOCK; b++)
+      four[b] = b < rows ? inv_row_units(pair, k + b * stride, u * pair, width, scale) : (inv_four){};
+    inv_turn(four);
+    memcpy(to + u * BLOCK, four, (units - u < 4 ? units - u : 4) * sizeof(inv_four));
+  }
+  return to + units * BLOCK;
 }
 
 /// One unit of keys of V: the rows `even` and `odd` (NULL: zeros). Blocks of channels lie `step` units apart.
 static inline void pack_v_unit(size_t pair, size_t width, const float *even, const float *odd, size_t step,
                                uint32_t *to) {
-  for (size_t c = 0; c < width; c += BLOCK, to += step)
-    for (size_t b = 0; b < BLOCK; b++) {
-      const int inside = c + b < width;
-      to[b] = unit_of(pair, even && inside ? even[c + b] : 0, odd && inside ? odd[c + b] : 0);
-    }
+  for (size_t c = 0; c < width; c += BLOCK, to += step) {
+    inv_four unit = even ? inv_row_four(even, c, width) : (inv_four){};
+    if (pair == 2)
+      unit = inv_pairs(inv_bf16_words(unit), inv_bf16_words(odd ? inv_row_four(odd, c, width) : (inv_four){}));
+    memcpy(to, &unit, sizeof unit);
+  }
 }
 
 static inline __attribute__((always_inline)) void pack(size_t pair, size_t keys, size_t width, const float *k,
-                                                       size_t k_stride, const float *v, size_t v_stride,
-                                                       uint32_t *packed) {
+                                                       size_t k_stride, float k_scale, const float *v,
+                                                       size_t v_stride, uint32_t *packed) {
   uint32_t *to = packed;
   for (size_t j = 0; j < keys; j += BLOCK)
-    to = pack_k_block(pair, keys - j < BLOCK ? keys - j : BLOCK, width, k + j * k_stride, k_stride, to);
+    to = pack_k_block(pair, keys - j < BLOCK ? keys - j : BLOCK, width, k + j * k_stride, k_stride, k_scale, to);
   const size_t padded = inv_rounded_up(keys, BLOCK), channels = inv_rounded_up(width, BLOCK);
   for (size_t first = 0; first < padded; first += INV_ATTENTION_KEYS) {
     const size_t units = inv_attention_v_keys(keys, first) / pair;
@@ -63,10 +56,15 @@ size_t inv_attention_packed_bytes(enum inv_attention_precision precision, size_t
   return (inv_attention_v_start(keys, width, pair) + v) * sizeof(uint32_t);
 }
 
+void inv_attention_pack_scaled(enum inv_attention_precision precision, size_t keys, size_t width, const float *k,
+                               size_t k_stride, float k_scale, const float *v, size_t v_stride, void *packed) {
+  if (precision == INV_ATTENTION_BF16)
+    pack(2, keys, width, k, k_stride, k_scale, v, v_stride, packed);
+  else
+    pack(1, keys, width, k, k_stride, k_scale, v, v_stride, packed);
+}
+
 void inv_attention_pack(enum inv_attention_precision precision, size_t keys, size_t width, const float *k,
                         size_t k_stride, const float *v, size_t v_stride, void *packed) {
-  if (precision == INV_ATTENTION_BF16)
-    pack(2, keys, width, k, k_stride, v, v_stride, packed);
-  else
-    pack(1, keys, width, k, k_stride, v, v_stride, packed);
+  inv_attention_pack_scaled(precision, keys, width, k, k_stride, 1, v, v_stride, packed);
 }

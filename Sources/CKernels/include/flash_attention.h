@@ -35,19 +35,45 @@ struct inv_attention {
   /// (queries, width) with a row stride in elements.
   float *_Nonnull output;
   size_t output_stride;
+  /// Where the gradient will be wanted, (queries): the binary logarithm of each query's sum of exp(scale * q k).
+  float *_Nullable log_sums;
+};
+
+/// Input gradients of one head, from the gradient dY of its output Y: with P = softmax(scale * Q K^T), recomputed a
+/// tile at a time from the log-sums, dV = P^T dY, dS = P (dY V^T - rowsum(dY * Y)), dQ = scale * dS K,
+/// dK = scale * dS^T Q.
+struct inv_attention_gradient {
+  size_t queries, keys;
+  /// Channels of the head.
+  size_t width;
+  float scale;
+  /// Query i sees keys 0...i.
+  int causal;
+  /// (queries, width) and (keys, width) with row strides in elements; y is what the forward made.
+  const float *_Nonnull q, *_Nonnull k, *_Nonnull v, *_Nonnull y, *_Nonnull dy;
+  size_t q_stride, k_stride, v_stride, y_stride, dy_stride;
+  /// Of the forward in the same precision.
+  const float *_Nonnull log_sums;
+  float *_Nonnull dq, *_Nonnull dk, *_Nonnull dv;
+  size_t dq_stride, dk_stride, dv_stride;
 };
 
 /// Computes queries `first..<first + count`, at most the microkernel's `queries`.
 typedef void (*inv_attention_run)(const struct inv_attention *_Nonnull attention, size_t first, size_t count,
                                   void *_Nonnull scratch);
 
-/// A microkernel, and the machine it needs.
+/// Computes all of dq, dk and dv.
+typedef void (*inv_attention_gradient_run)(const struct inv_attention_gradient *_Nonnull gradient,
+                                           void *_Nonnull scratch);
+
+/// A microkernel, its gradient's, and the machine they need.
 struct inv_attention_ukernel {
   const char *_Nonnull name;
   enum inv_isa isa;
   enum inv_attention_precision precision;
   inv_attention_run _Nonnull run;
-  /// Queries of a tile.
+  inv_attention_gradient_run _Nonnull gradient;
+  /// Queries of a tile; in the gradient, keys.
   size_t queries;
 };
 
@@ -63,3 +89,7 @@ void inv_attention_pack(enum inv_attention_precision precision, size_t keys, siz
 
 /// Bytes of 64-byte aligned memory that a call of a microkernel needs for itself.
 size_t inv_attention_scratch_bytes(const struct inv_attention_ukernel *_Nonnull kernel, size_t width);
+
+/// As inv_attention_scratch_bytes, for a call of its gradient.
+size_t inv_attention_gradient_scratch_bytes(const struct inv_attention_ukernel *_Nonnull kernel, size_t queries,
+                                            size_t width);

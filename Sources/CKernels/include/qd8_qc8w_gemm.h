@@ -104,6 +104,29 @@ struct inv_qd8_product {
   float *_Nonnull output;
 };
 
+/// The way back through a product: dx = sum over taps of dy W, with the weights' scales already in dy.
+struct inv_qd8_input_gradient {
+  const struct inv_qd8_qc8w_gemm *_Nonnull kernel;
+  /// The forward product's. `channels` are the inputs.
+  struct inv_window window;
+  size_t outputs;
+  /// dy * scale of the output, (pictures * out_height * out_width) rows of `outputs`.
+  struct inv_qd8_rows dy;
+  const int8_t *_Nonnull zeros;
+  /// The forward product's panels.
+  const uint8_t *_Nonnull panels;
+  size_t panel_stride;
+  /// (pictures * height * width, channels)
+  float *_Nonnull dx;
+};
+
+/// Bytes of a transposed panel: 32 inputs of all taps and outputs.
+size_t inv_qd8_transposed_bytes(const struct inv_qd8_input_gradient *_Nonnull gradient);
+
+/// Computes rows `first_row..<last_row` of dx for the 32 inputs of panel `panel`, with room for a transposed panel.
+void inv_qd8_qc8w_input_gradient(const struct inv_qd8_input_gradient *_Nonnull gradient, size_t first_row,
+                                 size_t last_row, size_t panel, uint8_t *_Nonnull transposed);
+
 /// Computes output rows `first_row..<last_row` of panels `first_panel..<last_panel`.
 void inv_qd8_qc8w_product(const struct inv_qd8_product *_Nonnull product, size_t first_row, size_t last_row,
                           size_t first_panel, size_t last_panel);

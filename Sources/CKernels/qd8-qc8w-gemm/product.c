@@ -18,6 +18,16 @@ static void point(const struct inv_qd8_product *p, size_t first, size_t rows, st
   const struct inv_window *w = &p->window;
   const size_t mr = p->kernel->mr, positions = w->out_height * w->out_width, halving = p->doubled != 0;
   const size_t pixels = (w->height >> halving) * (w->width >> halving);
+  if (w->kernel == 1 && w->stride == 1 && w->padding == 0 && !halving) {
+    // A linear layer: row by row, without the divisions, which show where a row is short.
+    for (size_t part = 0; part < p->parts; part++)
+      for (size_t r = 0; r < mr; r++) {
+        const size_t row = first + (r < rows ? r : rows - 1);
+        out->elements[part * mr + r] = p->part[part].elements + row * p->part[part].stride;
+        out->scales[part * mr + r] = p->part[part].scales + row;
+      }
+    return;
+  }
   for (size_t r = 0; r < mr; r++) {
     const size_t row = first + (r < rows ? r : rows - 1), position = row % positions, base = row / positions * pixels;
     const size_t top = position / w->out_width * w->stride, left = position % w->out_width * w->stride;

@@ -8,10 +8,21 @@
 
 enum { MR = 12, NV = 2 };
 
+/// Row `r` of the output from its sums, and all that is to be added to it, 16 columns from `column` on.
+static inline void write_sixteen(const struct inv_qd8_tile *t, int r, size_t column, __mmask16 mask, __m512 sum) {
+  __m512 y = _mm512_mul_ps(sum, _mm512_maskz_loadu_ps(mask, t->column_scales + column));
+  if (t->bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, t->bias + column));
+  if (t->row_vectors) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, t->row_vectors[r] + column));
+  const size_t at = (size_t)r * t->stride + column;
+  if (t->residual) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, t->residual + at));
+  _mm512_mask_storeu_ps(t->output + at, mask, y);
+}
+
 void inv_qd8_qc8w_gemm_ukernel_12x32c4__avx512vnni(const struct inv_qd8_tile *t) {
   check_tile(t, MR);
   __attribute__((aligned(64))) float sums[MR * INV_QC8W_NR];
   const uint8_t *w = t->panel;
+  const uint32_t columns = t->columns == 32 ? 0xFFFFFFFF : (1u << t->columns) - 1;
   for (size_t s = 0; s < t->segments; s++) {
     const int8_t *const *a = t->elements + s * MR;
     const struct inv_qd8_row *const *scales = t->scales + s * MR;
@@ -27,18 +38,22 @@ void inv_qd8_qc8w_gemm_ukernel_12x32c4__avx512vnni(const struct inv_qd8_tile *t)
         acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], w1, four);
       }
     }
+    const int last = s + 1 == t->segments;
 #pragma clang loop unroll(full)
     for (int r = 0; r < MR; r++) {
       const __m512 scale = _mm512_set1_ps(scales[r]->scale);
-#pragma clang loop unroll(full)
-      for (int v = 0; v < NV; v++) {
-        float *sum = sums + r * INV_QC8W_NR + v * 16;
-        const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][v]), scale);
-        _mm512_store_ps(sum, s == 0 ? product : _mm512_add_ps(_mm512_load_ps(sum), product));
+      float *sum = sums + r * INV_QC8W_NR;
+      __m512 low = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][0]), scale);
+      __m512 high = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][1]), scale);
+      if (s > 0) low = _mm512_add_ps(low, _mm512_load_ps(sum)), high = _mm512_add_ps(high, _mm512_load_ps(sum + 16));
+      if (!last) {
+        _mm512_store_ps(sum, low), _mm512_store_ps(sum + 16, high);
+      } else if ((size_t)r < t->rows) {
+        write_sixteen(t, r, 0, (__mmask16)columns, low);
+        write_sixteen(t, r, 16, (__mmask16)(columns >> 16), high);
       }
     }
   }
-  write_tile(t, sums);
 }
 #pragma clang attribute pop
 #endif

@@ -38,6 +38,12 @@ static void quantise_rows(size_t rows, size_t channels, const float *x, size_t s
   for (size_t r = 0; r < rows; r++) quantise_row(channels, x + r * channels, stride, q + r * stride, scales + r);
 }
 
+static void dequantise_rows(size_t rows, size_t channels, size_t stride, const int8_t *q,
+                            const struct inv_qd8_row *scales, float *y) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < channels; c++) y[r * channels + c] = scales[r].scale * (float)q[r * stride + c];
+}
+
 /// In f32 over a few rows at a time, in f64 across them.
 static void channel_moments(size_t rows, size_t channels, const float *x, const float *origin, double *sum,
                             double *squares) {

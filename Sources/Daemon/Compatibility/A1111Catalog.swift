@@ -1,4 +1,5 @@
 import Embeddings
+import Generation
 import Glibc
 import Hummingbird
 import HummingbirdCore
@@ -9,10 +10,10 @@ import Wire
 func a1111CatalogRoutes(_ services: Services) -> [Route] {
   let model = services.generation.maker.modelName
   let lists: [(name: String, list: @Sendable () -> JSONValue)] = [
-    ("samplers", { .array(A1111Sampler.all.map(\.listing)) }),
+    ("samplers", { .array(SamplerName.allCases.map(\.listing)) }),
     (
       "schedulers",
-      { [["name": "automatic", "label": "Automatic", "aliases": nil, "default_rho": -1, "need_inner_model": false]] }
+      { .array((["automatic"] + SamplingMethod.schedulers).map { schedulerListing($0) }) }
     ),
     (
       "sd-models",
@@ -38,10 +39,18 @@ func a1111CatalogRoutes(_ services: Services) -> [Route] {
   }
 }
 
-extension A1111Sampler {
+extension SamplerName {
   fileprivate var listing: JSONValue {
-    ["name": .string(name), "aliases": .array(aliases.map { .string($0) }), "options": [:]]
+    let aliases = ["k_\(rawValue)", rawValue] + aliases
+    return ["name": .string(displayName), "aliases": .array(aliases.map { .string($0) }), "options": [:]]
   }
+}
+
+private func schedulerListing(_ name: String) -> JSONValue {
+  [
+    "name": .string(name), "label": .string(name.capitalized), "aliases": nil,
+    "default_rho": name == "karras" ? 7 : -1, "need_inner_model": false,
+  ]
 }
 
 private func embeddings(_ table: EmbeddingTable) -> JSONValue {

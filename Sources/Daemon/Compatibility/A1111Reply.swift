@@ -19,12 +19,16 @@ struct A1111Reply {
     let order = request.order.request
     let seeds = reply.pictures.map { JSONValue.integer(Int64(bitPattern: $0.seed)) }
     let each = reply.pictures.count
+    let subseeds = (0..<each).map { picture in
+      JSONValue.integer(order.variation.map { Int64(bitPattern: $0.seed + UInt64(picture)) } ?? -1)
+    }
     func repeated(_ value: JSONValue) -> JSONValue { .array(Array(repeating: value, count: each)) }
     return [
       "prompt": .string(order.prompt), "all_prompts": repeated(.string(order.prompt)),
       "negative_prompt": .string(order.negativePrompt), "all_negative_prompts": repeated(.string(order.negativePrompt)),
-      "seed": seeds.first ?? -1, "all_seeds": .array(seeds), "subseed": -1, "all_subseeds": repeated(-1),
-      "subseed_strength": 0, "width": .integer(Int64(reply.pictures.first?.width ?? 0)),
+      "seed": seeds.first ?? -1, "all_seeds": .array(seeds), "subseed": subseeds.first ?? -1,
+      "all_subseeds": .array(subseeds), "subseed_strength": .number(Double(order.variation?.strength ?? 0)),
+      "width": .integer(Int64(reply.pictures.first?.width ?? 0)),
       "height": .integer(Int64(reply.pictures.first?.height ?? 0)),
       "sampler_name": .string(order.sampler.displayName), "cfg_scale": .number(Double(order.guidanceScale)),
       "steps": .integer(Int64(order.steps)), "batch_size": request.parameters["batch_size"] ?? 1,

@@ -40,8 +40,12 @@ struct A1111Request {
     wire.count = try Self.count(fields)
     wire.clipSkip = try settings.int("CLIP_stop_at_last_layers") ?? options.clipSkip
     let name = try fields.string("sampler_name") ?? fields.string("sampler_index") ?? "Euler"
-    guard let sampler = A1111Sampler(named: name) else { throw A1111Error.samplerNotFound }
-    wire.sampler = sampler.sampler.rawValue
+    guard let method = try? SamplingMethod(sampler: name, scheduler: nil) else { throw A1111Error.samplerNotFound }
+    wire.sampler = name
+    // A1111 does not look at it for a sampler that has none, nor where the sampler's name says it.
+    if method.sampler.takesScheduler && method.scheduler == nil { wire.scheduler = try fields.string("scheduler") }
+    wire.subseed = try fields.integer("subseed").flatMap { $0 < 0 ? nil : UInt64($0) }
+    wire.subseedStrength = try fields.double("subseed_strength")
     order = try Order(wire, start: fromPicture ? try Self.start(fields) : nil)
     sendImages = try fields.bool("send_images") ?? true
     if try fields.bool("include_init_images") != true {
@@ -60,9 +64,6 @@ struct A1111Request {
   private static func refuseWhatIsMissing(_ fields: RequestFields) throws {
     for field in ["enable_hr", "restore_faces", "tiling"] where try fields.bool(field) == true {
       throw A1111Error(status: .unprocessableContent, detail: "'\(field)' is not available here; leave it out")
-    }
-    if try fields.double("subseed_strength") ?? 0 != 0 {
-      throw A1111Error(status: .unprocessableContent, detail: "'subseed_strength' is not available here; leave it 0")
     }
     if let script = try fields.string("script_name"), !script.isEmpty {
       throw A1111Error(status: .unprocessableContent, detail: "Script '\(script)' not found")

@@ -12,8 +12,7 @@ func a1111Routes(_ services: Services) -> [Route] {
 private func a1111PictureRoutes(_ services: Services, _ options: A1111Options) -> [Route] {
   [("/sdapi/v1/txt2img", false), ("/sdapi/v1/img2img", true)].map { path, fromPicture in
     Route(method: .post, path: path) { request, context in
-      let fields = try RequestFields(json: try await request.bytes(limit: pictureRequestLimit))
-      let asked = try A1111Request(fields, fromPicture: fromPicture, options: options.values)
+      let asked = try await a1111Request(request, fromPicture: fromPicture, options)
       let reply = try await services.pictures(asked.order, for: context)
       return Response(.ok, A1111Reply(request: asked, reply: reply).body)
     }
@@ -31,6 +30,14 @@ private func a1111PictureRoutes(_ services: Services, _ options: A1111Options) -
       return Response(.ok, [:] as JSONValue)
     },
   ]
+}
+
+// Apart from its route, because the compiler of Swift 6.3 crashes on the two in one when it optimises.
+private func a1111Request(
+  _ request: Request, fromPicture: Bool, _ options: A1111Options
+) async throws -> A1111Request {
+  let fields = try RequestFields(json: try await request.bytes(limit: pictureRequestLimit))
+  return try A1111Request(fields, fromPicture: fromPicture, options: options.values)
 }
 
 private func progress(_ load: (waiting: Int, current: StatusReply.CurrentJob?)) -> JSONValue {

@@ -3,17 +3,18 @@ import Generation
 /// How a picture was made, in the text that AUTOMATIC1111 writes into its files and many programs read.
 package struct Infotext {
   let request: GenerationRequest
-  let seed: UInt64
+  /// From 0.
+  let picture: Int
   let width: Int
   let height: Int
   let model: String
   let used: [UsedEmbedding]
 
   package init(
-    request: GenerationRequest, seed: UInt64, width: Int, height: Int, model: String, used: [UsedEmbedding]
+    request: GenerationRequest, picture: Int, width: Int, height: Int, model: String, used: [UsedEmbedding]
   ) {
     self.request = request
-    self.seed = seed
+    self.picture = picture
     self.width = width
     self.height = height
     self.model = model
@@ -26,18 +27,27 @@ package struct Infotext {
   package var text: String {
     var lines = [request.prompt]
     if !request.negativePrompt.isEmpty { lines.append("Negative prompt: \(request.negativePrompt)") }
-    var pairs = [
+    var pairs: [(String, String?)] = [
       ("Steps", "\(request.steps)"), ("Sampler", request.sampler.displayName),
-      ("CFG scale", Self.number(request.guidanceScale)), ("Seed", "\(seed)"), ("Size", "\(width)x\(height)"),
-      ("Model", Self.quoted(model)),
+      ("Schedule type", request.scheduler.map { $0.rawValue.capitalized }),
+      ("CFG scale", Self.number(request.guidanceScale)), ("Seed", "\(request.seed(ofPicture: picture))"),
+      ("Size", "\(width)x\(height)"), ("Model", Self.quoted(model)),
     ]
+    if let variation = request.variation {
+      pairs.append(("Variation seed", "\(variation.seed + UInt64(picture))"))
+      pairs.append(("Variation seed strength", Self.number(variation.strength)))
+    }
+    if let gate = request.gateStep { pairs.append(("T-GATE", "\(gate)")) }
+    if let caching = request.deepCaching { pairs.append(("DeepCache", "\(caching.interval)/\(caching.depth)")) }
+    // A1111's word for PyTorch's CPU generator; nothing says Philox.
+    if request.rng == .torchCPU { pairs.append(("RNG", "CPU")) }
     if request.clipSkip > 1 { pairs.append(("Clip skip", "\(request.clipSkip)")) }
     if !used.isEmpty {
       let hashes = used.map { "\($0.name): \($0.sha256.prefix(Self.hashDigits))" }.joined(separator: ", ")
       pairs.append(("TI hashes", Self.quoted(hashes)))
     }
     pairs.append(("Version", "inversion \(Daemon.version)"))
-    lines.append(pairs.map { "\($0.0): \($0.1)" }.joined(separator: ", "))
+    lines.append(pairs.compactMap { name, value in value.map { "\(name): \($0)" } }.joined(separator: ", "))
     return lines.joined(separator: "\n")
   }
 
@@ -59,16 +69,5 @@ package struct Infotext {
       }
     }
     return text + "\""
-  }
-}
-
-extension SamplerName {
-  /// A1111's name of it.
-  var displayName: String {
-    switch self {
-    case .ddim: "DDIM"
-    case .euler: "Euler"
-    case .dpmpp2M: "DPM++ 2M"
-    }
   }
 }

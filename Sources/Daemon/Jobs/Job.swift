@@ -89,9 +89,9 @@ public final class Job: Sendable {
     let denoise = watch.lap()
     let files = try pictures.decode().enumerated().map { i, picture in
       try throwIfCancelled()
-      let seed = request.seed + UInt64(i)
+      let seed = request.seed(ofPicture: i)
       let infotext = Infotext(
-        request: request, seed: seed, width: picture.width, height: picture.height, model: maker.modelName,
+        request: request, picture: i, width: picture.width, height: picture.height, model: maker.modelName,
         used: pictures.used)
       return PictureReply(
         format: order.format.rawValue, width: picture.width, height: picture.height, seed: seed,

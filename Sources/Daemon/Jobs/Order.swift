@@ -14,7 +14,10 @@ public struct Order: Sendable, Equatable {
   enum Limit {
     static let promptBytes = 16 << 10
     static let steps = 1...1000
+    static let cacheInterval = 2...1000
+    static let cacheDepth = 1...8
     static let guidanceScale = 0.0...100.0
+    static let subseedStrength = 0.0...1.0
     static let side = 8...2048
     static let count = 1...16
     static let clipSkip = 1...12
@@ -27,22 +30,18 @@ public struct Order: Sendable, Equatable {
   public init(_ wire: GenerateRequest, start: StartingPicture? = nil) throws(InversionError) {
     var request = GenerationRequest(prompt: try Self.text(wire.prompt, "prompt"))
     request.negativePrompt = try Self.text(wire.negativePrompt ?? "", "negative_prompt")
-    if let steps = wire.steps { request.steps = try Self.within(Limit.steps, steps, "steps") }
+    if let syntax = wire.promptSyntax { request.promptSyntax = try Self.choice(syntax, "prompt_syntax") }
     if let scale = wire.guidanceScale {
       request.guidanceScale = Float(try Self.within(Limit.guidanceScale, scale, "guidance_scale"))
     }
-    // 32 bits, so that every JSON reader gives the seed back unchanged.
-    request.seed = wire.seed ?? UInt64(UInt32.random(in: .min ... .max))
     request.width = try wire.width.map { side throws(InversionError) in try Self.side(side, "width") }
     request.height = try wire.height.map { side throws(InversionError) in try Self.side(side, "height") }
-    if let sampler = wire.sampler { request.sampler = try Self.choice(sampler, "sampler") }
     if let count = wire.count { request.count = try Self.within(Limit.count, count, "count") }
     if let skip = wire.clipSkip { request.clipSkip = try Self.within(Limit.clipSkip, skip, "clip_skip") }
     request.strict = wire.strict ?? false
+    try Self.readSampling(wire, into: &request)
+    try Self.readNoise(wire, into: &request)
     request.start = if let start { start } else { try StartingPicture(wire) }
-    guard request.seed <= UInt64.max - UInt64(request.count) else {
-      throw InversionError(.invalidArgument, "'seed': \(request.seed) leaves no room for \(request.count) pictures")
-    }
     self.request = request
     self.format = try wire.format.map { name throws(InversionError) in try Self.choice(name, "format") } ?? .png
     self.quality = try wire.quality.map { quality throws(InversionError) in
@@ -52,6 +51,41 @@ public struct Order: Sendable, Equatable {
       throw InversionError(.invalidArgument, "'quality': PNG is always lossless; ask for webp or jpeg, or leave it out")
     }
   }
+
+  private static func readSampling(
+    _ wire: GenerateRequest, into request: inout GenerationRequest
+  ) throws(InversionError) {
+    if let steps = wire.steps { request.steps = try within(Limit.steps, steps, "steps") }
+    let method = try SamplingMethod(sampler: wire.sampler, scheduler: wire.scheduler)
+    (request.sampler, request.scheduler) = (method.sampler, method.scheduler)
+    request.gateStep = try wire.tgate.map { step throws(InversionError) in try within(Limit.steps, step, "tgate") }
+    if let interval = wire.deepcache {
+      request.deepCaching = DeepCaching(
+        interval: try within(Limit.cacheInterval, interval, "deepcache"),
+        depth: try within(Limit.cacheDepth, wire.deepcacheDepth ?? 1, "deepcache_depth"))
+    }
+  }
+
+  private static func readNoise(
+    _ wire: GenerateRequest, into request: inout GenerationRequest
+  ) throws(InversionError) {
+    request.seed = wire.seed ?? randomSeed()
+    if let rng = wire.rng { request.rng = try choice(rng, "rng") }
+    if let strength = wire.subseedStrength {
+      let strength = try within(Limit.subseedStrength, strength, "subseed_strength")
+      if strength > 0 {
+        request.variation = Variation(seed: wire.subseed ?? randomSeed(), strength: Float(strength))
+      }
+    }
+    for (field, seed) in [("seed", request.seed), ("subseed", request.variation?.seed ?? 0)] {
+      guard seed <= UInt64.max - UInt64(request.count) else {
+        throw InversionError(.invalidArgument, "'\(field)': \(seed) leaves no room for \(request.count) pictures")
+      }
+    }
+  }
+
+  /// 32 bits, so that every JSON reader gives the seed back unchanged.
+  private static func randomSeed() -> UInt64 { UInt64(UInt32.random(in: .min ... .max)) }
 
   private static func text(_ text: String, _ field: String) throws(InversionError) -> String {
     guard text.utf8.count <= Limit.promptBytes else {

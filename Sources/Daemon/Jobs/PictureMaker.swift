@@ -11,6 +11,8 @@ public protocol PictureMaker: Sendable {
   var nativeSize: Int { get }
   /// Of the token embeddings.
   var embeddingWidth: Int { get }
+  /// Which embeddings fit, and which words are taken.
+  var embeddingVocabulary: EmbeddingVocabulary { get }
 
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
   /// - Throws: `InversionError`.
@@ -27,6 +29,11 @@ public protocol PicturesInTheMaking: AnyObject {
   /// Takes one step and says which one it was (1-based), or nil after the last.
   func next() -> Int?
   func decode() throws -> [Picture]
+}
+
+extension PictureMaker {
+  /// Of a model of which only the width matters.
+  public var embeddingVocabulary: EmbeddingVocabulary { EmbeddingVocabulary(width: embeddingWidth) }
 }
 
 extension Pipeline: PictureMaker {}

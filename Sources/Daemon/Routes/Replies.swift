@@ -14,7 +14,10 @@ extension ErrorReply {
 extension EmbeddingUse {
   init(used: [UsedEmbedding], unused: [UnusedEmbedding]) {
     self.init(
-      used: used.map { Used(name: $0.name, sha256: $0.sha256, generation: $0.generation, vectors: $0.vectors) },
+      used: used.map {
+        Used(
+          name: $0.name, sha256: $0.sha256, generation: $0.generation, vectors: $0.vectors, notes: $0.notes)
+      },
       unused: unused.map { Unused(name: $0.name, reason: $0.reason) })
   }
 }
@@ -22,9 +25,10 @@ extension EmbeddingUse {
 extension EmbeddingReply {
   init(_ embedding: LearnedEmbedding, in table: EmbeddingTable) {
     self.init(
-      name: embedding.name, alias: table.aliases.first { $0.value == embedding.name }?.key,
-      file: table.files[embedding.name] ?? "", vectors: embedding.count, width: embedding.width,
-      sha256: embedding.sha256, generation: embedding.generation, metadata: embedding.metadata)
+      name: embedding.name, aliases: table.aliases(of: embedding.name), file: table.files[embedding.name] ?? "",
+      vectors: embedding.count, width: embedding.width, sha256: embedding.sha256, generation: embedding.generation,
+      metadata: embedding.metadata, kind: embedding.origin?.description ?? "", norm: embedding.meanNorm,
+      notes: embedding.notes)
   }
 }
 

@@ -6,7 +6,7 @@ import Tensors
 /// prompts stay editable. It costs the text encoder alone.
 struct ContextTerm {
   private let model: DiffusionModel
-  private let pool: BufferPool
+  private let memory: WorkingMemory
   /// With the learned word and with the initializer; only what follows the word can see it.
   private let contexts: [Context]
 
@@ -26,16 +26,16 @@ struct ContextTerm {
   private static let contextsAStep = 2
 
   /// - Throws: `promptTooLong`.
-  init(word: [Int], initializer: [Int], model: DiffusionModel, pool: BufferPool) throws {
+  init(word: [Int], initializer: [Int], model: DiffusionModel, memory: WorkingMemory) throws {
     self.model = model
-    self.pool = pool
+    self.memory = memory
     let width = model.textEncoder.config.hiddenSize
     contexts = try Self.templates.map { template in
       let before = 1 + model.tokenizer.encode(template.pieces[0]).count
       // The end token closes the context.
       let length = model.tokenizer.encode(template.pieces[1]).count + 1
       let ids = try model.captionIDs(of: template, word: initializer)
-      let states = model.textEncoder([ids], on: Tape(recording: false, pool: pool)).doubles
+      let states = model.textEncoder([ids], on: memory.makeTape()).doubles
       let start = before + initializer.count
       return Context(
         ids: try model.captionIDs(of: template, word: word),
@@ -47,7 +47,7 @@ struct ContextTerm {
   /// 1 - cosine on average over the contexts of a step, and its gradient with respect to `rows` (n, width).
   func lossAndGradient(rows: [Double], step: Int) -> (loss: Double, gradient: [Double]) {
     let chosen = (0..<Self.contextsAStep).map { contexts[(step * Self.contextsAStep + $0) % contexts.count] }
-    let tape = Tape(recording: true, pool: pool)
+    let tape = memory.makeTape(recording: true)
     let width = model.textEncoder.config.hiddenSize
     let learned = tape.variable([rows.count / width, width], rows)
     let states = model.textEncoder(chosen.map(\.ids), learned: learned, on: tape)
@@ -59,7 +59,7 @@ struct ContextTerm {
   /// 1 - cosine on average over all contexts: 0 where the word does to its context what the initializer does.
   func drift(rows: [Double]) -> Double {
     let width = model.textEncoder.config.hiddenSize
-    let tape = Tape(recording: false, pool: pool)
+    let tape = memory.makeTape()
     let learned = tape.constant([rows.count / width, width], rows.map(Float.init))
     let states = model.textEncoder(contexts.map(\.ids), learned: learned, on: tape)
     return mean(distances(states.doubles, contexts, tokens: states.shape[1]).0)

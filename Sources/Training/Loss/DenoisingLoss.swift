@@ -29,7 +29,7 @@ struct TrainingBatch: Sendable {
 /// The mean squared error of the network's prediction: what Textual Inversion makes small.
 struct DenoisingLoss {
   let model: DiffusionModel
-  let pool: BufferPool
+  let memory: WorkingMemory
   /// For a word of negative prompts: its own prompt, and how strongly it is kept away from.
   var negative: NegativePrompt?
 
@@ -52,7 +52,8 @@ struct DenoisingLoss {
 
   /// The loss over a batch, and its gradient with respect to `rows` (n, width).
   func lossAndGradient(_ batch: TrainingBatch, rows: [Double]) -> Result {
-    let tape = Tape(recording: true, pool: pool)
+    let tape = memory.makeTape(
+      backThrough: model.unet, batch: batch.size, height: batch.shape[0], width: batch.shape[1])
     let width = model.textEncoder.config.hiddenSize
     let learned = tape.variable([rows.count / width, width], rows)
     let prediction = predict(batch, learned: learned, on: tape)
@@ -67,7 +68,7 @@ struct DenoisingLoss {
   /// The loss of each picture of a batch, masks taken into account, weights of timesteps not. `rows` may be empty when
   /// no caption has a learned word.
   func losses(_ batch: TrainingBatch, rows: [Double]) -> [Double] {
-    let tape = Tape(recording: false, pool: pool)
+    let tape = memory.makeTape()
     let width = model.textEncoder.config.hiddenSize
     let learned = rows.isEmpty ? nil : tape.constant([rows.count / width, width], rows.map(Float.init))
     let differences = differences(guided(predict(batch, learned: learned, on: tape), batch), batch)
@@ -85,7 +86,8 @@ struct DenoisingLoss {
 
   /// The prediction that depends on the learned rows: under the captions, or under the negative prompt.
   private func predict(_ batch: TrainingBatch, learned: Activation?, on tape: Tape) -> Activation {
-    predict(batch, ids: negative.map { negative in batch.ids.map { _ in negative.ids } } ?? batch.ids, learned, on: tape)
+    predict(
+      batch, ids: negative.map { negative in batch.ids.map { _ in negative.ids } } ?? batch.ids, learned, on: tape)
   }
 
   private func predict(
@@ -95,7 +97,7 @@ struct DenoisingLoss {
       model.schedule.addNoise(
         Array(batch.noise[range]), to: Array(batch.latents[range]), timestep: batch.timesteps[picture])
     }
-    let states = model.textEncoder(ids, learned: learned, on: tape)
+    let states = memory.states(model, ids, learned: learned, on: tape)
     return model.unet(
       tape.constant([batch.size] + batch.shape, noisy), timesteps: batch.timesteps.map(Float.init),
       ConstantContext(states), on: tape)
@@ -104,7 +106,7 @@ struct DenoisingLoss {
   /// What the sampler would use: the prediction itself, or for a negative word negative + scale (caption - negative).
   private func guided(_ prediction: Activation, _ batch: TrainingBatch) -> [Float] {
     guard let scale = negative?.guidanceScale else { return prediction.floats }
-    let captioned = predict(batch, ids: batch.ids, nil, on: Tape(recording: false, pool: pool))
+    let captioned = predict(batch, ids: batch.ids, nil, on: memory.makeTape())
     return zip(prediction.floats, captioned.floats).map { $0 + scale * ($1 - $0) }
   }
 

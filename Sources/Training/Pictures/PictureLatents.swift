@@ -21,8 +21,8 @@ struct PictureLatents: Sendable {
   private let shift: Float
 
   /// Encodes a view, its mask being the mean of the pixels that a latent pixel stands for.
-  init(_ view: PictureView, model: DiffusionModel, pool: BufferPool) {
-    let plain = PictureLatents(view.picture, model: model, pool: pool)
+  init(_ view: PictureView, model: DiffusionModel, memory: WorkingMemory) {
+    let plain = PictureLatents(view.picture, model: model, memory: memory)
     self.init(plain, mask: view.mask.map { Self.weights($0, height: plain.shape[0], width: plain.shape[1]) })
   }
 
@@ -42,8 +42,8 @@ struct PictureLatents: Sendable {
   var fullMask: [Float] { Array(repeating: 1, count: shape[0] * shape[1]) }
 
   /// Encodes a picture whose sides are multiples of the model's.
-  init(_ picture: Picture, model: DiffusionModel, pool: BufferPool) {
-    let tape = Tape(recording: false, pool: pool)
+  init(_ picture: Picture, model: DiffusionModel, memory: WorkingMemory) {
+    let tape = memory.makeTape()
     let pixels = picture.pixels.map { Float($0) / 127.5 - 1 }
     let moments = model.autoencoder.encode(tape.constant([1, picture.height, picture.width, 3], pixels), on: tape)
     self.init(moments.floats, shape: Array(moments.shape.dropFirst()), model.autoencoder.config)

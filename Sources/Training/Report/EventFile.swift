@@ -13,7 +13,8 @@ struct EventFile {
     // Summary.Value: tag, simple_value; Summary: value; Event: wall_time, step, summary
     let value = Self.field(1, bytes: Array(tag.utf8)) + Self.field(2, float: Float(value))
     append(
-      Self.field(1, double: time) + Self.field(2, varint: UInt64(step)) + Self.field(5, bytes: Self.field(1, bytes: value)))
+      Self.field(1, double: time) + Self.field(2, varint: UInt64(step))
+        + Self.field(5, bytes: Self.field(1, bytes: value)))
   }
 
   /// A TFRecord: length, its checksum, data, its checksum.

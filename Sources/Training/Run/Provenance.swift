@@ -2,13 +2,17 @@
 public struct Provenance: Sendable, Equatable, Codable {
   /// SHA-256 of the base model's weights.
   public var modelHash: String?
+  /// Of the layers, in the words of the flag; nil: the model's own.
+  public var precision: String?
   /// Under which the word may be used: an SPDX name, or a sentence.
   public var licence: String?
   /// By whom and for what the pictures were given.
   public var consent: String?
 
-  public init(modelHash: String? = nil, licence: String? = nil, consent: String? = nil) {
-    (self.modelHash, self.licence, self.consent) = (modelHash, licence, consent)
+  public init(
+    modelHash: String? = nil, precision: String? = nil, licence: String? = nil, consent: String? = nil
+  ) {
+    (self.modelHash, self.precision, self.licence, self.consent) = (modelHash, precision, licence, consent)
   }
 
   /// All that another run needs to give the same vectors, and who may use them.
@@ -31,6 +35,7 @@ public struct Provenance: Sendable, Equatable, Codable {
     func say(_ key: String, _ value: (some CustomStringConvertible)?) { words[key] = value?.description }
     if !settings.initializer.isEmpty { words["initializer"] = settings.initializer }
     say("base_model_sha256", modelHash)
+    say("precision", precision)
     say("licence", licence)
     say("consent", consent)
     say("min_snr", settings.loss.minSNR)

@@ -10,6 +10,7 @@ public struct TrainingCheckpoint: Codable {
   struct Identity: Codable, Equatable {
     let model: String
     let modelHash: String?
+    let precision: String?
     let settings: TrainingSettings
     /// Of the pictures' files and of what is said about them.
     let pictures: [String]
@@ -45,9 +46,9 @@ public struct TrainingCheckpoint: Codable {
     }
   }
 
-  init(_ trainer: Trainer, modelHash: String?) {
+  init(_ trainer: Trainer, _ provenance: Provenance) {
     (kind, version) = (Self.kind, Self.version)
-    identity = trainer.identity(modelHash: modelHash)
+    identity = trainer.identity(provenance)
     state = trainer.state
   }
 
@@ -59,9 +60,9 @@ public struct TrainingCheckpoint: Codable {
 }
 
 extension Trainer {
-  func identity(modelHash: String?) -> TrainingCheckpoint.Identity {
+  func identity(_ provenance: Provenance) -> TrainingCheckpoint.Identity {
     TrainingCheckpoint.Identity(
-      model: model.name, modelHash: modelHash, settings: settings,
+      model: model.name, modelHash: provenance.modelHash, precision: provenance.precision, settings: settings,
       pictures: pictures.map { picture in
         let said = ([picture.sha256, picture.caption.words] + picture.caption.templates).joined(separator: "\n")
         return picture.views.contains { $0.mask != nil }
@@ -72,13 +73,16 @@ extension Trainer {
 
   /// Goes on from a checkpoint of the same training.
   /// - Throws: `invalidArgument` naming the first thing in which the checkpoint is another training's.
-  public func resume(_ checkpoint: TrainingCheckpoint, path: String, modelHash: String? = nil) throws {
-    let (own, other) = (identity(modelHash: modelHash), checkpoint.identity)
+  public func resume(_ checkpoint: TrainingCheckpoint, path: String, _ provenance: Provenance) throws {
+    let (own, other) = (identity(provenance), checkpoint.identity)
     func refusal(_ reason: String) -> InversionError {
       InversionError(.invalidArgument, "'\(path)': \(reason); give what it was begun with, or begin anew: '--restart'")
     }
     guard own.model == other.model, own.modelHash == other.modelHash else {
       throw refusal("of a training on another model, '\(other.model)'")
+    }
+    guard own.precision == other.precision else {
+      throw refusal("of a training in '\(other.precision ?? "its own")' precision")
     }
     guard own.pictures == other.pictures else {
       throw refusal("of a training on other pictures or captions (\(other.pictures.count), here \(own.pictures.count))")
@@ -96,12 +100,11 @@ extension Trainer {
 extension TrainingSettings {
   /// The first setting that differs, in words; nil where none does.
   func firstDifference(from other: TrainingSettings) throws -> String? {
-    guard self != other else { return nil }
     let (own, others) = (try words(), try other.words())
     for key in Set(own.keys).union(others.keys).sorted() where own[key] != others[key] {
       return "'\(key)' is \(others[key] ?? "not set") there, \(own[key] ?? "not set") here"
     }
-    return "of another version"
+    return nil
   }
 
   /// Every setting by its name, as JSON writes its value.
@@ -115,7 +118,11 @@ extension TrainingSettings {
 
 /// Any JSON value.
 private indirect enum SettingValue: Codable {
-  case flag(Bool), number(Double), text(String), list([SettingValue]), fields([String: SettingValue])
+  case flag(Bool)
+  case number(Double)
+  case text(String)
+  case list([SettingValue])
+  case fields([String: SettingValue])
 
   init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()

@@ -29,8 +29,8 @@ public struct TrainingFolder: Sendable {
 
   /// Writes the checkpoint: a kill at any moment leaves the old one or the new one.
   /// - Throws: `fileUnavailable`.
-  public func save(_ trainer: Trainer, modelHash: String?) throws {
-    try TrainingCheckpoint(trainer, modelHash: modelHash).write(to: checkpointPath)
+  public func save(_ trainer: Trainer, _ provenance: Provenance) throws {
+    try TrainingCheckpoint(trainer, provenance).write(to: checkpointPath)
   }
 
   /// Writes the steps as a table that spreadsheets read.

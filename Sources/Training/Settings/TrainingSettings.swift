@@ -1,4 +1,5 @@
 import Errors
+import Models
 
 /// How the vectors are moved.
 public enum TrainingMethod: String, Sendable, CaseIterable, Codable {
@@ -62,10 +63,19 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
   /// The word is for negative prompts: classifier-free guidance of this scale is trained through.
   public var negativeGuidance: Double?
   public var seed: UInt64 = 0
+  /// What the passes may hold in memory; no part of the result.
+  public var budget = MemoryBudget.unlimited
 
   public init(token: String, initializer: String) {
     self.token = token
     self.initializer = initializer
+  }
+
+  /// All but the budget: a training may go on with another one.
+  private enum CodingKeys: String, CodingKey {
+    case token, initializer, initialization, steps, method, learningRate, norm, keepsNorm, batch, accumulate
+    case gradientClip, averageDecay, vectors, templates, captions, framing, loss, timesteps, stopping, negativeGuidance
+    case seed
   }
 
   static let largestBatch = 64

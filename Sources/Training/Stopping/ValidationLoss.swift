@@ -7,7 +7,7 @@ import Tensors
 /// (DVAR, Voronov et al. 2023).
 public struct ValidationLoss {
   private let model: DiffusionModel
-  private let pool = BufferPool()
+  private let memory: WorkingMemory
   /// Of each picture, mean latents; all pictures share noise and timesteps.
   private let pictures: [PictureLatents]
   private let noise: [[Float]]
@@ -34,20 +34,22 @@ public struct ValidationLoss {
   ///   - template: the caption of pictures that have none of their own.
   public init(
     model: DiffusionModel, pictures: [ConceptPicture], window: TimestepWindow, draws: Int = 16,
-    template: String = "a photo of a {}"
+    template: String = "a photo of a {}", budget: MemoryBudget = .unlimited
   ) {
-    self.init(model: model, pictures: pictures, window: window, draws: draws, template: template, negative: nil)
+    self.init(
+      model: model, pictures: pictures, window: window, draws: draws, template: template, negative: nil, budget: budget)
   }
 
   init(
     model: DiffusionModel, pictures: [ConceptPicture], window: TimestepWindow, draws: Int,
-    template: String = "a photo of a {}", negative: Negative?
+    template: String = "a photo of a {}", negative: Negative?, budget: MemoryBudget
   ) {
     precondition(!pictures.isEmpty && draws > 0)
-    let pool = pool
+    let memory = WorkingMemory(budget)
+    self.memory = memory
     self.model = model
     self.negative = negative
-    self.pictures = pictures.map { PictureLatents($0.views[0], model: model, pool: pool) }
+    self.pictures = pictures.map { PictureLatents($0.views[0], model: model, memory: memory) }
     captions = pictures.map { picture in
       let own = picture.caption.isWritten && !picture.caption.words.isEmpty ? PromptTemplates.captioned : template
       return Caption(picture.caption.templates.first ?? own, words: picture.caption.words, model: model)
@@ -62,7 +64,7 @@ public struct ValidationLoss {
 
   /// The loss of each picture when its caption has `word` in the gap: ids of the vocabulary, or behind it of `rows`.
   func losses(word: [Int], rows: [Double]) throws -> [Double] {
-    var loss = DenoisingLoss(model: model, pool: pool)
+    var loss = DenoisingLoss(model: model, memory: memory)
     if let negative {
       loss.negative = DenoisingLoss.NegativePrompt(
         ids: try model.framed(word), guidanceScale: Float(negative.guidanceScale))

@@ -1,0 +1,129 @@
+"""How each file of results is shown: a name, the file, the command that measures it, and its table's lines."""
+
+# Processes that ran or waited to before the measurement began; more than this slows it down.
+QUIET = 0.5
+OURS = "inversion"
+
+
+def emoji(results: dict) -> list[str]:
+    lines = ["| what | measured | command |", "|---|---|---|"]
+    lines += [f"| {row['what']} | {row['value']} {row['unit']} | `{row['command']}` |" for row in results["rows"]]
+    measured = f"Measured on {results['machine']}{beside(results)}, {results['date']}, commit {results['commit']}."
+    return [*lines, "", measured]
+
+
+def beside(row: dict) -> str:
+    return f", beside other work (load {row['load']})" if row["load"] > QUIET else ""
+
+
+def number(row: dict, name: str, digits: int = 2) -> str:
+    return f"{row[name]:.{digits}f}" if name in row else "-"
+
+
+def ratio(row: dict, ours: dict | None) -> str:
+    """How many times our step's time this one's is; only rows of one run can be compared."""
+    if ours is None or row["run"] != ours["run"]:
+        return "-"
+    return f"{row['step_s'] / ours['step_s']:.2f}"
+
+
+def conditions(rows: list[dict]) -> list[str]:
+    """What each run's rows have in common."""
+    runs = {row["run"]: row for row in rows}
+    return [
+        f"Run of {run.replace('T', ', ')}: {row['threads']} threads of {row['cpu']}{beside(row)}."
+        for run, row in sorted(runs.items())]
+
+
+def largest_first(rows: list[dict], task: str, size: int = 512) -> tuple[list[dict], dict | None]:
+    """The rows of a task at one size, fastest step first, and ours among them."""
+    found = sorted((row for row in rows if row["task"] == task and row["size"] == size), key=lambda row: row["step_s"])
+    return found, next((row for row in found if row["engine"].startswith(OURS)), None)
+
+
+def pictures(rows: list[dict]) -> list[str]:
+    found, ours = largest_first(rows, "picture")
+    if not found:
+        return []
+    lines = [
+        "| engine | guided step, s | against ours | text, s | VAE decode, s | peak, MB | anonymous, MB |",
+        "|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)} | {number(row, 'text_s')}"
+        f" | {number(row, 'vae_s')} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |"
+        for row in found]
+    return [*lines, "", *conditions(found)]
+
+
+def sizes(rows: list[dict]) -> list[str]:
+    found = [row for row in rows if row["task"] == "picture"]
+    if len({(row["size"], row["threads"]) for row in found}) < 2:
+        return []
+    found.sort(key=lambda row: (row["engine"], row["size"], row["threads"]))
+    lines = ["| engine | pixels | threads | guided step, s | VAE decode, s | peak, MB |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['engine']} | {row['size']} x {row['size']} | {row['threads']} | {number(row, 'step_s')}"
+        f" | {number(row, 'vae_s')} | {number(row, 'peak_mb', 0)} |" for row in found]
+    return [*lines, "", *conditions(found)]
+
+
+def training(rows: list[dict]) -> list[str]:
+    found, ours = largest_first(rows, "training")
+    if not found:
+        return []
+    lines = [
+        "| engine | step, s | against ours | step that encodes the picture again, s | peak, MB | anonymous, MB |",
+        "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)} | {number(row, 'step_with_vae_s')}"
+        f" | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |" for row in found]
+    return [*lines, "", *conditions(found)]
+
+
+def memory(rows: list[dict]) -> list[str]:
+    lines = [
+        "| what | limit, MB | page cache | guided step, s | VAE decode, s | whole run, s | peak, MB | anonymous, MB |",
+        "|---|---|---|---|---|---|---|---|"]
+    for row in rows:
+        limit = f"{row['limit_mb']}" if row["limit_mb"] else "none"
+        if row["note"]:
+            limit += f" ({row['note']})"
+        time = number(row, "seconds", 1) if row["completed"] else "does not complete"
+        lines.append(
+            f"| {row['what']} | {limit} | {row['cache']} | {number(row, 'step_s')} | {number(row, 'vae_s')} | {time}"
+            f" | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |")
+    machines = {f"Measured on {row['cpu']}, {row['date']}." for row in rows}
+    return [*lines, "", *sorted(machines)]
+
+
+def profile(result: dict) -> list[str]:
+    whole = sum(result["kinds_s"].values())
+    lines = ["| part of a guided step | seconds | share |", "|---|---|---|"]
+    lines += [
+        f"| {kind} | {seconds:.3f} | {100 * seconds / whole:.0f} % |" for kind, seconds in result["kinds_s"].items()]
+    rate = result["int8_gop"] / result["step_s"]
+    note = (
+        f"{result['size']} x {result['size']}, {result['threads']} threads, {result['date']}. A step that runs through "
+        f"took {result['step_s']:.2f} s; its {result['int8_gop']:.0f} Gop of int8 products alone make "
+        f"{rate:.0f} Gop/s of it.")
+    return [*lines, "", note]
+
+
+def precisions(result: dict) -> list[str]:
+    lines = ["| concept | initializer | f32 | f16 weights | int8 |", "|---|---|---|---|---|"]
+    for concept, row in sorted(result["losses"].items()):
+        cells = [f"{row[name]:.4f} ({100 * (row[name] / row['f32'] - 1):+.1f} %)" for name in ("f16", "int8")]
+        lines.append(f"| {concept} | {row['initializer']:.4f} | {row['f32']:.4f} | {' | '.join(cells)} |")
+    return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
+
+
+PEERS, BUDGETS = "make bench-peers", "make bench-memory"
+TABLES = {
+    "emoji-64": ("emoji-64.json", "make bench", emoji),
+    "peers": ("peers.json", PEERS, pictures),
+    "sizes": ("peers.json", f"{PEERS} SIZE=256", sizes),
+    "training": ("peers.json", f"{PEERS} TASK=training", training),
+    "memory": ("memory.json", BUDGETS, memory),
+    "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
+    "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
+}

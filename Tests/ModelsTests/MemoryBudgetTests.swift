@@ -1,0 +1,20 @@
+import Testing
+
+@testable import Models
+
+@Suite struct MemoryBudgetTests {
+  @Test(arguments: [("128M", 128 << 20), ("2G", 2 << 30), ("2g", 2 << 30), ("64k", 64 << 10), ("1000", 1000)])
+  func sizes(text: String, bytes: Int) { #expect(MemoryBudget(text: text)?.bytes == bytes) }
+
+  @Test(arguments: ["", "M", "-5M", "0", "12T", "1.5G", "9223372036854775807G", "twelve"])
+  func noSizes(text: String) { #expect(MemoryBudget(text: text) == nil) }
+
+  /// What is fastest keeps all it can; small budgets stream, and keep less for the way back.
+  @Test func whatItMeans() {
+    let (small, large) = (MemoryBudget(bytes: 128 << 20), MemoryBudget(bytes: 8 << 30))
+    #expect(small.streams && !large.streams && !MemoryBudget.unlimited.streams)
+    let kept = 300 << 20
+    #expect(!small.keeps(kept) && large.keeps(kept) && MemoryBudget.unlimited.keeps(kept))
+    #expect(!MemoryBudget.unlimited.keeps(1 << 30))
+  }
+}
