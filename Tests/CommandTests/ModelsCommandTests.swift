@@ -74,10 +74,12 @@ private let tiny = project + "/Tests/ModelsTests/Golden/sd1-tiny"
 
   @Test func aKilledImportIsNoModelAndTheNextOneCleansUp() async throws {
     // The system kills it when a file grows beyond the limit, and so always in the middle of a file.
+    let script = """
+      ulimit -c 0; ulimit -f 100; exec env --default-signal=XFSZ "$0" models import "$1" --name emoji
+      """
     let killed = try await Program.run(
-      "/bin/sh",
-      ["-c", "ulimit -c 0; ulimit -f 100; exec \"$0\" models import \"$1\" --name emoji", Program.path("inversion")]
-        + [project + "/models/emoji-64"], environment: ["INVERSION_MODELS": models])
+      "/bin/sh", ["-c", script, Program.path("inversion"), project + "/models/emoji-64"],
+      environment: ["INVERSION_MODELS": models])
     #expect(killed.status == 128 + SIGXFSZ, "\(killed.errors)")
     #expect(names.count == 1 && names[0].hasPrefix("emoji.partial-"))
     #expect(try await run("list", "--format", "json").output == "[\n\n]\n")
