@@ -60,7 +60,7 @@ struct EmbeddedModelTests {
   @Test func whatTheEngineRefusesHasItsExitStatus() async throws {
     let daemon = try daemon()
     #expect(await daemon.errors(until: " serving ").contains(" serving "))
-    let long = try await generate(String(repeating: "fox ", count: 80), "a.png")
+    let long = try await generate(String(repeating: "fox ", count: 80), "a.png", "--prompt-syntax", "plain")
     #expect(
       long.status == InversionError.Code.promptTooLong.exitStatus && long.errors.split(separator: "\n").count == 1)
     let unknown = try await generate("a <nobody>", "a.png", "--strict")
