@@ -1,5 +1,6 @@
 import Embeddings
 import Errors
+import FoundationEssentials
 import Models
 import Ops
 import Tensors
@@ -66,6 +67,7 @@ public final class Trainer: Sequence, IteratorProtocol {
       optimizer: optimizer.state, average: settings.averageDecay.map { MovingAverage(decay: $0, rows: optimizer.rows) },
       guarding: DivergenceGuard(optimizer.state),
       record: TrainingRecord(trainTimesteps: model.schedule.trainTimesteps))
+    progress.record.started = Date().timeIntervalSince1970.rounded()
   }
 
   /// Takes a step, or gives nil after the last, when the validation loss has settled, or when the training has
@@ -200,6 +202,11 @@ public final class Trainer: Sequence, IteratorProtocol {
   /// Mean loss of the validation pictures under the word that `learnedEmbedding` gives, and under the initializer.
   public var learnedLoss: Double? { progress.stopping.best?.loss }
   public var initializerLoss: Double? { progress.record.initializerLoss }
+
+  /// The word as it stands, for looks at it while it is learned.
+  public var currentEmbedding: LearnedEmbedding {
+    LearnedEmbedding(name: settings.token, vectors: shownRows.map(Float.init), width: initial.width, sha256: "")
+  }
 
   /// The word, with how it came to be: its best validated state, or the last one where nothing was validated.
   /// - Throws: `diverged` when loss or vectors were not finite, again and again.

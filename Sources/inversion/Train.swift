@@ -49,6 +49,7 @@ struct Train: ParsableCommand {
   @OptionGroup(title: "Pictures and captions") var pictures: TrainingPictureOptions
   @OptionGroup(title: "Loss") var loss: LossOptions
   @OptionGroup(title: "Stopping and keeping") var stopping: StoppingOptions
+  @OptionGroup(title: "Previews") var previews: PreviewOptions
   @OptionGroup(title: "What the file says") var provenance: ProvenanceOptions
 
   func run() throws {
@@ -62,7 +63,11 @@ struct Train: ParsableCommand {
       licence: provenance.licence, consent: provenance.consent)
     let signals = StopSignals()
     for plan in plans {
-      let run = TrainingRun(plan: plan, stopping: stopping, provenance: provenance, signals: signals)
+      let painter =
+        previews.previewEvery > 0
+        ? try PreviewPainter(model: folder, options: previews, settings: plan.settings) : nil
+      let run = TrainingRun(
+        plan: plan, stopping: stopping, provenance: provenance, signals: signals, painter: painter)
       guard try run.train(on: model) else { return }
     }
   }

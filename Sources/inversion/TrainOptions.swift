@@ -32,15 +32,16 @@ struct CourseOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Longest gradient of ti; usually 1.", valueName: "length"))
   var gradientClip: Double?
 
-  @Option(help: ArgumentHelp("Keep a moving average of the vectors, of this decay; usually 0.9.", valueName: "decay"))
-  var average: Double?
+  @Option(
+    help: ArgumentHelp("Decay of the moving average of the vectors that is kept; 0 for none.", valueName: "decay"))
+  var average = 0.95
 
   @Option(help: "Of all that is drawn.")
   var seed: UInt64 = 0
 
   func apply(to settings: inout TrainingSettings) throws {
     (settings.steps, settings.method, settings.batch, settings.accumulate) = (steps, method, batch, accumulate)
-    (settings.gradientClip, settings.averageDecay, settings.seed) = (gradientClip, average, seed)
+    (settings.gradientClip, settings.averageDecay, settings.seed) = (gradientClip, average == 0 ? nil : average, seed)
     guard learningRate != nil || schedule != .constant || warmUp != 0 else { return }
     var rate =
       try learningRate.map { try LearningRateSchedule(text: $0) }
@@ -173,6 +174,23 @@ struct StoppingOptions: ParsableArguments {
 
   func apply(to settings: inout TrainingSettings) {
     (settings.stopping.isAutomatic, settings.stopping.interval) = (autoStop, validateEvery)
+  }
+}
+
+/// What is drawn while the training runs.
+struct PreviewOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Draw a picture each so many steps and at the end; 0 draws none. It costs about ten steps each.",
+      valueName: "steps"))
+  var previewEvery = 0
+
+  @Option(help: ArgumentHelp("What the pictures show; '{}' for the word.", valueName: "prompt"))
+  var previewPrompt = "a photo of a {}"
+
+  func validate() throws {
+    guard previewEvery >= 0 else { throw ValidationError("'--preview-every' needs 0 or more.") }
+    guard previewPrompt.contains("{}") else { throw ValidationError("'--preview-prompt' needs a '{}' for the word.") }
   }
 }
 

@@ -44,6 +44,7 @@ struct TrainingRun {
   let stopping: StoppingOptions
   let provenance: Provenance
   let signals: StopSignals
+  let painter: PreviewPainter?
 
   private var folder: TrainingFolder {
     let stem = String(plan.output.dropLast(".safetensors".count))
@@ -57,19 +58,22 @@ struct TrainingRun {
       model: model, pictures: pictures.training, settings: plan.settings, validation: pictures.validation)
     try folder.make()
     try begin(trainer)
+    var previews = painter.map { folder.previews(upTo: trainer.record.steps.count, prompt: $0.prompt) } ?? []
     var progress = TrainingProgress(steps: plan.settings.steps)
     while let step = trainer.next() {
       progress.show(step)
-      if step.step % stopping.checkpointEvery == 0 { try save(trainer) }
+      if let painter, step.step % painter.every == 0 { previews.append(try preview(painter, trainer)) }
+      if step.step % stopping.checkpointEvery == 0 { try save(trainer, previews) }
       guard signals.isStopAsked, !trainer.isFinished else { continue }
       progress.end()
-      try save(trainer)
+      try save(trainer, previews)
       note("stopped after step \(step.step); '\(folder.checkpointPath)' has it, go on with '--resume'")
       return false
     }
     progress.end()
     let word = try trainer.learnedEmbedding(provenance)
-    try save(trainer)
+    if let painter, previews.last?.step != trainer.record.steps.count { previews.append(try preview(painter, trainer)) }
+    try save(trainer, previews)
     try EmbeddingFile.write(word, to: plan.output)
     print(summary(word, trainer))
     return true
@@ -90,9 +94,16 @@ struct TrainingRun {
     }
   }
 
-  private func save(_ trainer: Trainer) throws {
+  private func save(_ trainer: Trainer, _ previews: [TrainingPreview]) throws {
     try folder.save(trainer, provenance)
-    try folder.writeMetrics(trainer.record)
+    try folder.writeReport(trainer, provenance, previews: previews)
+  }
+
+  /// A picture of the word as it stands.
+  private func preview(_ painter: PreviewPainter, _ trainer: Trainer) throws -> TrainingPreview {
+    let preview = try painter.paint(trainer.currentEmbedding, step: trainer.record.steps.count)
+    try folder.write(preview)
+    return preview
   }
 
   private func summary(_ word: LearnedEmbedding, _ trainer: Trainer) -> String {

@@ -28,6 +28,22 @@ import Testing
     #expect(try await place.train(["vectors": "2"]).output == run.output, "equal seed, equal result")
   }
 
+  @Test func theReportIsBesideTheWord() async throws {
+    let place = try TrainingPlace()
+    let run = try await place.train(["preview-every": "10", "steps": "20", "licence": "CC0-1.0", "no-auto-stop": ""])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains(" norm ") && run.errors.contains(" MB"))
+    let folder = "words/spot.training"
+    let page = String(decoding: try place.bytes("\(folder)/report.html"), as: UTF8.self)
+    #expect(page.components(separatedBy: "data:image/png;base64,").count == 3, "a preview at 10 and at 20")
+    #expect(page.contains("CC0-1.0") && page.contains("Health of the word"))
+    #expect(try place.bytes("\(folder)/previews/20.png").starts(with: [0x89, 0x50, 0x4E, 0x47]))
+    #expect(try place.bytes("\(folder)/metrics.csv").count { $0 == UInt8(ascii: "\n") } == 21)
+    #expect(try place.bytes("\(folder)/events.out.tfevents.0.inversion").count > 1000)
+    let word = try EmbeddingFile.read(place.path("words/spot.safetensors"))
+    #expect(word.metadata["licence"] == "CC0-1.0" && word.metadata["base_model_sha256"]?.count == 64)
+  }
+
   @Test(arguments: [
     ("images", "/nowhere", 66, "'/nowhere'"), ("token", "cat", 64, "'cat' is in the vocabulary"),
     ("init-word", "zebra", 64, "'zebra' is no word of the vocabulary"), ("model", "/nowhere", 66, "'/nowhere'"),

@@ -32,20 +32,23 @@ public struct EmbeddingHealth: Sendable, Codable, Equatable {
   init(rows: [Double], initializer: [Int], model: DiffusionModel) throws {
     let width = model.textEncoder.config.hiddenSize
     let table = model.textEncoder.embeddings
-    let vocabulary = (0..<model.tokenizer.vocabularySize).map { id in table.row(id).map(Double.init) }
-    let lengths = vocabulary.map { norm($0[...]) }
-    vectors = stride(from: 0, to: rows.count, by: width).enumerated().map { index, start in
+    let starts = Array(stride(from: 0, to: rows.count, by: width))
+    var nearest = starts.map { _ in [Neighbour]() }
+    // One row at a time: the table of Stable Diffusion has 300 MB in f64.
+    for id in 0..<model.tokenizer.vocabularySize {
+      let row = table.row(id).map(Double.init)
+      for (index, start) in starts.enumerated() {
+        let cosine = Self.cosine(rows[start..<start + width], row[...])
+        guard cosine > nearest[index].last?.cosine ?? -2 || nearest[index].count < Self.neighbours else { continue }
+        nearest[index].append(Neighbour(word: Self.word(id, model), cosine: cosine))
+        nearest[index] = Array(nearest[index].sorted { $0.cosine > $1.cosine }.prefix(Self.neighbours))
+      }
+    }
+    vectors = starts.enumerated().map { index, start in
       let row = rows[start..<start + width]
-      let length = norm(row)
-      func cosine(_ id: Int) -> Double {
-        lengths[id] == 0 || length == 0 ? 0 : dot(row, vocabulary[id][...]) / (length * lengths[id])
-      }
-      let nearest = vocabulary.indices.map { (id: $0, cosine: cosine($0)) }.sorted { $0.cosine > $1.cosine }
-      let words = nearest.prefix(Self.neighbours).map { near in
-        Neighbour(word: model.tokenizer.token(Int32(near.id)) ?? "?", cosine: near.cosine)
-      }
-      let own = initializer.isEmpty ? nil : cosine(initializer[index % initializer.count])
-      return Vector(norm: length, nearest: words, initializerCosine: own)
+      let own = initializer.isEmpty ? nil : table.row(initializer[index % initializer.count]).map(Double.init)
+      return Vector(
+        norm: norm(row), nearest: nearest[index], initializerCosine: own.map { Self.cosine(row, $0[...]) })
     }
     vocabularyNorm = table.meanNorm
     let word = (0..<rows.count / width).map { model.textEncoder.config.vocabSize + $0 }
@@ -54,6 +57,17 @@ public struct EmbeddingHealth: Sendable, Codable, Equatable {
       ? nil
       : try ContextTerm(word: word, initializer: initializer, model: model, memory: WorkingMemory()).drift(rows: rows)
     prior = initializer.isEmpty ? nil : try Self.prior(rows, word, initializer, model)
+  }
+
+  /// A token without the mark of a word's end.
+  private static func word(_ id: Int, _ model: DiffusionModel) -> String {
+    (model.tokenizer.token(Int32(id)) ?? "?").replacing("</w>", with: "")
+  }
+
+  /// 0 where one of them has no direction.
+  private static func cosine(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>) -> Double {
+    let lengths = norm(a) * norm(b)
+    return lengths == 0 ? 0 : dot(a, b) / lengths
   }
 
   private static func prior(
@@ -71,6 +85,6 @@ public struct EmbeddingHealth: Sendable, Codable, Equatable {
       return Array(states[ids.count * width..<(ids.count + 1) * width])
     }
     let (beside, alone) = (try output(first: word), try output(first: initializer))
-    return dot(beside[...], alone[...]) / (norm(beside[...]) * norm(alone[...]))
+    return cosine(beside[...], alone[...])
   }
 }

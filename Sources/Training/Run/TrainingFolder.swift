@@ -33,11 +33,36 @@ public struct TrainingFolder: Sendable {
     try TrainingCheckpoint(trainer, provenance).write(to: checkpointPath)
   }
 
-  /// Writes the steps as a table that spreadsheets read.
+  /// Writes what there is to see: a table for spreadsheets, curves for TensorBoard, and a page for people.
   /// - Throws: `fileUnavailable`.
-  public func writeMetrics(_ record: TrainingRecord) throws {
+  public func writeReport(_ trainer: Trainer, _ provenance: Provenance, previews: [TrainingPreview]) throws {
+    let (record, seed) = (trainer.record, trainer.settings.seed)
     try AtomicFile.write(Array(record.csv.utf8), path: "\(path)/metrics.csv")
+    // TensorBoard knows its files by this name; the same one each time, so that a resumed training goes on in it.
+    try AtomicFile.write(record.events(start: record.started), path: "\(path)/events.out.tfevents.\(seed).inversion")
+    let report = try TrainingReport(trainer, provenance, previews: previews)
+    try AtomicFile.write(Array(report.html.utf8), path: "\(path)/report.html")
   }
+
+  /// The previews of a training that goes on, in the order of their steps.
+  public func previews(upTo step: Int, prompt: String) -> [TrainingPreview] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: previewFolder)) ?? []
+    let found: [TrainingPreview] = names.compactMap { name in
+      guard let number = Int(name.prefix { $0.isNumber }), number <= step,
+        let png = try? readFile(path: "\(previewFolder)/\(name)")
+      else { return nil }
+      return TrainingPreview(step: number, prompt: prompt, png: png)
+    }
+    return found.sorted { $0.step < $1.step }
+  }
+
+  /// - Throws: `fileUnavailable`.
+  public func write(_ preview: TrainingPreview) throws {
+    try? FileManager.default.createDirectory(atPath: previewFolder, withIntermediateDirectories: true)
+    try AtomicFile.write(preview.png, path: "\(previewFolder)/\(preview.step).png")
+  }
+
+  private var previewFolder: String { "\(path)/previews" }
 }
 
 extension TrainingRecord {

@@ -17,6 +17,9 @@ public struct TrainingRecord: Sendable, Equatable, Codable {
     public var mean: Double? { count > 0 ? sum / Double(count) : nil }
   }
 
+  /// When the training began, in seconds since 1970.
+  public internal(set) var started = 0.0
+
   static let binCount = 10
 
   init(trainTimesteps: Int) {

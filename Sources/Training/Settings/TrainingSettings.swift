@@ -50,8 +50,8 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
   public var accumulate = 1
   /// Longest gradient; a longer one is scaled down.
   public var gradientClip: Double?
-  /// Decay of the moving average of the vectors that is validated and kept.
-  public var averageDecay: Double?
+  /// Decay of the moving average of the vectors that is validated and kept; nil takes the vectors as they are.
+  public var averageDecay: Double? = 0.95
   /// Tokens that the word stands for; nil: as many as the initializer has.
   public var vectors: Int?
   public var templates = PromptTemplates.object
