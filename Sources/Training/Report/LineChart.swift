@@ -62,7 +62,8 @@ struct LineChart {
       let value = low + share * (high - low)
       let place = y(value).short
       return "<line class=\"grid\" x1=\"\(left)\" x2=\"\(LineChart.width - right)\" y1=\"\(place)\" y2=\"\(place)\"/>"
-        + "<text class=\"tick\" x=\"\(left - 6)\" y=\"\((y(value) + 4).short)\" text-anchor=\"end\">\(value.figure)</text>"
+        + "<text class=\"tick\" x=\"\(left - 6)\" y=\"\((y(value) + 4).short)\" text-anchor=\"end\">"
+        + "\(value.figure)</text>"
     }
 
     func step(_ share: Double) -> String {
