@@ -117,6 +117,54 @@ def precisions(result: dict) -> list[str]:
     return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
 
 
+def concepts(result: dict) -> list[str]:
+    lines = ["| concept | initializer | its loss | learned | gain | goes to its own word |", "|---|---|---|---|---|---|"]
+    rows, known = result["concepts"]["rows"], result["known_words"]
+    lines += [
+        f"| {row['concept']} | {row['initializer']} | {row['initializer_loss']:.3f} | {row['learned_loss']:.3f}"
+        f" | {100 * row['gain']:.0f} % | {row['retrieved']}/{row['pictures']} |" for row in rows]
+    gain = sum(row["gain"] for row in rows) / len(rows)
+    note = (
+        f"The gain is {100 * gain:.0f} % on average, and {100 * result['retrieval']:.0f} % of the held-out pictures go to "
+        f"their own word. The names of {len(known['rows'])} things that the model was taught gain "
+        f"{100 * known['gap_to_neighbour']:.0f} % over the other name that explains their picture best, "
+        f"{100 * known['gap_to_others']:.0f} % over the others on average.")
+    return [*lines, "", note]
+
+
+def stopping(result: dict) -> list[str]:
+    lines = [
+        "| concept | steps, fixed | steps, automatic | validation loss, fixed | automatic | held-out loss, fixed "
+        "| automatic |", "|---|---|---|---|---|---|---|"]
+    for concept, row in sorted(result["concepts"].items()):
+        fixed, automatic = row["fixed"], row["automatic"]
+        cells = [
+            f"{fixed[name]:.4f} | {automatic[name]:.4f} ({100 * (automatic[name] / fixed[name] - 1):+.1f} %)"
+            for name in ("validation", "held_out")]
+        lines.append(f"| {concept} | {fixed['steps']} | {automatic['steps']} | {' | '.join(cells)} |")
+    note = (
+        f"In all {result['fewer_steps']:.1f} times fewer steps for {100 * result['more_validation_loss']:+.1f} % of "
+        f"validation loss and {100 * result['more_held_out_loss']:+.1f} % of held-out loss; {result['date']}.")
+    return [*lines, "", note]
+
+
+def trainings(result: dict) -> list[str]:
+    lines = [
+        "| flags | steps | held-out loss | gain | retrieved | colours | styles | diversity | norm | context drift "
+        "| prior |", "|---|---|---|---|---|---|---|---|---|---|---|"]
+
+    def edits(row: dict) -> str:
+        return f"{100 * row['colours']:.0f} % | {100 * row['styles']:.0f} % | {row['diversity']:.3f}"
+
+    start = result["initializer"]
+    lines.append(f"| the initializer words | - | {start['loss']:.4f} | - | - | {edits(start)} | - | - | - |")
+    lines += [
+        f"| `{flags}` | {row['steps']:.0f} | {row['loss']:.4f} | {100 * row['gain']:.0f} %"
+        f" | {row['retrieved']}/{row['words']} | {edits(row)} | {row['norm']:.2f} | {row['context_drift']:.3f}"
+        f" | {row['prior']:.3f} |" for flags, row in result["rows"].items()]
+    return [*lines, "", f"Means over the concept sets; {result['date']}."]
+
+
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
 TABLES = {
     "emoji-64": ("emoji-64.json", "make bench", emoji),
@@ -125,5 +173,8 @@ TABLES = {
     "training": ("peers.json", f"{PEERS} TASK=training", training),
     "memory": ("memory.json", BUDGETS, memory),
     "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
+    "concepts": ("concepts.json", "Benchmarks/concepts.sh --steps 150", concepts),
+    "stopping": ("stopping.json", "Benchmarks/stopping.sh --precision int8", stopping),
+    "trainings": ("trainings.json", "Benchmarks/trainings.sh", trainings),
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }
