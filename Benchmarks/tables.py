@@ -118,15 +118,16 @@ def precisions(result: dict) -> list[str]:
 
 
 def concepts(result: dict) -> list[str]:
-    lines = ["| concept | initializer | its loss | learned | gain | goes to its own word |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| concept | initializer | its loss | learned | gain | goes to its own word |", "|---|---|---|---|---|---|"]
     rows, known = result["concepts"]["rows"], result["known_words"]
     lines += [
         f"| {row['concept']} | {row['initializer']} | {row['initializer_loss']:.3f} | {row['learned_loss']:.3f}"
         f" | {100 * row['gain']:.0f} % | {row['retrieved']}/{row['pictures']} |" for row in rows]
     gain = sum(row["gain"] for row in rows) / len(rows)
     note = (
-        f"The gain is {100 * gain:.0f} % on average, and {100 * result['retrieval']:.0f} % of the held-out pictures go to "
-        f"their own word. The names of {len(known['rows'])} things that the model was taught gain "
+        f"The gain is {100 * gain:.0f} % on average, and {100 * result['retrieval']:.0f} % of the held-out pictures go "
+        f"to their own word. The names of {len(known['rows'])} things that the model was taught gain "
         f"{100 * known['gap_to_neighbour']:.0f} % over the other name that explains their picture best, "
         f"{100 * known['gap_to_others']:.0f} % over the others on average.")
     return [*lines, "", note]
