@@ -117,6 +117,21 @@ def precisions(result: dict) -> list[str]:
     return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
 
 
+def reuse(results: dict) -> list[str]:
+    lines = [
+        "| | denoising, times as fast | final latents, dB | pictures, dB | worst picture, dB |", "|---|---|---|---|---|"]
+    exact = results["rows"][0]["seconds"]
+    lines += [
+        f"| `{row['setting']}` | {exact / row['seconds']:.2f} | {row['latents']:.1f} | {row['picture']:.1f}"
+        f" | {row['worst_picture']:.1f} |"
+        for row in results["rows"][1:]]
+    told = (
+        f"{results['prompts']} prompts, {results['steps']} {results['sampler'].upper()} steps, guidance"
+        f" {results['guidance']}, against the exact pictures of `{results['model']}`; {results['threads']} threads of"
+        f" {results['cpu']}{beside(results)}, {results['date']}.")
+    return [*lines, "", told]
+
+
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
 TABLES = {
     "emoji-64": ("emoji-64.json", "make bench", emoji),
@@ -125,5 +140,6 @@ TABLES = {
     "training": ("peers.json", f"{PEERS} TASK=training", training),
     "memory": ("memory.json", BUDGETS, memory),
     "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
+    "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }
