@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release check check-selftest fmt bench bench-faithful bench-peers bench-memory docs interop fuzz install clean-machine packages
+.PHONY: help demo test build release check check-selftest fmt bench bench-faithful bench-peers bench-memory docs interop \
+	fuzz install deb clean-machine packages
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -76,6 +77,9 @@ fuzz: packages ## Fuzz every parser of bytes from outside for SECONDS each (PARS
 
 install: ## Install programs, units, model and docs under DESTDIR/PREFIX (run make release first)
 	@Tools/install.sh "$(DESTDIR)" "$(PREFIX)"
+
+deb: ## Make a Debian package of it in .build (run make release first)
+	@Tools/deb.sh
 
 clean-machine: ## Run the demo and the tests in a fresh minimal Debian 12 (needs root and debootstrap)
 	@Tools/check/clean-machine.sh

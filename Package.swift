@@ -76,7 +76,7 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "CSystemd", "Embeddings", "Errors", "Generation", "Images", "Wire",
+        "CSystemd", "Embeddings", "Errors", "Files", "Generation", "Images", "Wire",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),

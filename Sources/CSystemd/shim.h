@@ -10,3 +10,7 @@ struct csystemd_peer {
   uint32_t uid;
   uint32_t gid;
 };
+
+// Gives freed memory back to the system; the header that has it is in no module.
+int malloc_trim(unsigned long pad);
+static inline void csystemd_release_memory(void) { malloc_trim(0); }

@@ -14,6 +14,11 @@ public struct DaemonClient: Sendable {
 
   public func status() async throws(InversionError) -> StatusReply { try await json(.GET, "/v1/status") }
 
+  /// Returns when the daemon has read its settings and its embeddings folder again.
+  public func reload() async throws(InversionError) -> ReloadReply { try await json(.POST, "/v1/reload") }
+
+  public func processes() async throws(InversionError) -> ProcessesReply { try await json(.GET, "/v1/ps") }
+
   public func models() async throws(InversionError) -> ModelsReply { try await json(.GET, "/v1/models") }
 
   public func embeddings() async throws(InversionError) -> EmbeddingsReply { try await json(.GET, "/v1/embeddings") }

@@ -20,11 +20,14 @@ public struct Daemon: Sendable {
     /// Permissions of a socket of our own.
     public var socketMode: mode_t? = 0o660
     public var limits = GenerationService.Limits()
+    public var access = AccessPolicy()
+    /// Reads limits and access again, for a reload; nil where no file says them.
+    public var reread: (@Sendable () throws -> ConfigurationFile)?
     /// On stop, jobs that are not done after this time are cancelled.
     public var drainLimit = Duration.seconds(30)
     /// Then their clients get this time to take the answers.
     public var farewellLimit = Duration.seconds(5)
-    /// A connection without a request, or with half of one, is closed after this time.
+    /// A connection without a request, with half of one, or whose answer nobody takes is closed after this time.
     public var idleTimeout = Duration.seconds(60)
 
     public init(embeddingsFolder: String, socketPath: String) {
@@ -50,20 +53,23 @@ public struct Daemon: Sendable {
   ///
   /// The socket comes first: a second daemon is refused before it has loaded a model, and clients that come while the
   /// model is loaded wait instead of failing.
-  /// - Parameter load: gives the model.
-  /// - Throws: what `ListeningSocket`, `load` and `EmbeddingStore` throw.
-  public func run(load: () throws -> any PictureMaker) async throws {
+  /// - Parameters:
+  ///   - model: the name of the model that is served when nobody asks for another; it is loaded now.
+  ///   - catalog: gives the models.
+  /// - Throws: what `ListeningSocket`, the catalog and `EmbeddingStore` throw.
+  public func run(model: String, _ catalog: any ModelCatalog) async throws {
     let signals = Signals.ofProcess()
     let socket = try openSocket()
     do {
-      let maker = try load()
-      let store = try EmbeddingStore(
-        folder: configuration.embeddingsFolder, vocabulary: maker.embeddingVocabulary,
-        cache: configuration.cacheFolder)
-      let logger = logger
-      try store.watch { table in Self.report(table, to: logger) }
+      let shelf = ModelShelf(default: model, catalog)
+      let maker = try shelf.take(model)
+      let words = WordStores(folder: configuration.embeddingsFolder, cache: configuration.cacheFolder) {
+        [logger] table in
+        Self.report(table, to: logger)
+      }
+      let store = try words.store(of: model, maker)
       Self.report(store.table, to: logger)
-      try await serve(descriptor: socket.descriptor, maker: maker, store: store, signals: signals)
+      try await serve(descriptor: socket.descriptor, shelf: shelf, words: words, store: store, signals: signals)
     } catch {
       socket.remove()
       throw error
@@ -78,22 +84,31 @@ public struct Daemon: Sendable {
 
   /// Serves on a listening descriptor, which it closes, until a signal says to stop and the last job is done.
   package func serve(
-    descriptor: CInt, maker: any PictureMaker, store: EmbeddingStore, signals: Signals
+    descriptor: CInt, shelf: ModelShelf, words: WordStores, store: EmbeddingStore, signals: Signals
   ) async throws {
     // One thread moves bytes; the model has all others.
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let service = GenerationService(maker: maker, limits: configuration.limits)
+    let metrics = Metrics()
+    let service = GenerationService(shelf: shelf, words: words, limits: configuration.limits) { [logger] job in
+      job.write(to: logger)
+      metrics.add(job)
+    }
+    let access = AccessControl(configuration.access)
+    let reload = Reloader(
+      reread: configuration.reread, access: access, generation: service, words: words, logger: logger)
+    let services = Services(generation: service, store: store, access: access, metrics: metrics, reload: reload)
     var limits = HTTPServer.Limits()
     limits.idleTimeout = TimeAmount(configuration.idleTimeout)
+    limits.readPatience = limits.idleTimeout
     let server = try await HTTPServer(
-      descriptor: descriptor, responder: makeRouter(Services(generation: service, store: store)), limits: limits,
-      group: group, logger: logger)
+      descriptor: descriptor, responder: makeRouter(services), limits: limits, group: group, metrics: metrics,
+      logger: logger)
     Watchdog.start(on: group.next(), interval: ServiceManager.watchdogInterval, service: service)
 
     let serving = Task { await server.run() }
-    logger.info("serving", metadata: ["model": "\(maker.modelName)", "pid": "\(getpid())"])
-    ServiceManager.ready("serving \(maker.modelName)")
-    await obey(signals, server: server, service: service, store: store)
+    logger.info("serving", metadata: ["model": "\(shelf.defaultName)", "pid": "\(getpid())"])
+    ServiceManager.ready("serving \(shelf.defaultName)")
+    await obey(signals, server: server, services)
     server.closeConnections()
     let farewell = Task { [limit = configuration.farewellLimit] in
       try await Task.sleep(for: limit)
@@ -101,22 +116,20 @@ public struct Daemon: Sendable {
     }
     await serving.value
     farewell.cancel()
-    store.stopWatching()
+    words.stopWatching()
     try await group.shutdownGracefully()
     logger.info("stopped")
   }
 
   /// Carries out signals until the daemon has drained.
-  private func obey(
-    _ signals: Signals, server: HTTPServer, service: GenerationService, store: EmbeddingStore
-  ) async {
+  private func obey(_ signals: Signals, server: HTTPServer, _ services: Services) async {
+    let service = services.generation
     var stopping = false
     for await signal in signals.stream {
       switch signal {
       case .reload:
-        ServiceManager.reloading()
-        store.rescan()
-        ServiceManager.ready("serving \(service.maker.modelName)")
+        // What is wrong is in the log.
+        try? await services.reload()
       case .stop where stopping:
         logger.notice("stopped twice: cancelling all jobs")
         await service.cancelAll()

@@ -39,6 +39,8 @@ extension InversionError {
     case daemonUnavailable = "daemon_unavailable"
     /// Another daemon already serves this socket.
     case socketInUse = "socket_in_use"
+    /// The user has not the role that it takes.
+    case notAllowed = "not_allowed"
     /// The queue is full, or the work would not fit in memory: try again later.
     case busy = "busy"
     /// The work was cancelled before it was done.
@@ -58,6 +60,7 @@ extension InversionError {
       case .internal, .diverged: 70  // EX_SOFTWARE
       case .socketInUse: 73  // EX_CANTCREAT
       case .busy: 75  // EX_TEMPFAIL
+      case .notAllowed: 77  // EX_NOPERM
       case .cancelled: 130  // as a shell reports SIGINT
       }
     }

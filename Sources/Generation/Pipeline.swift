@@ -41,6 +41,14 @@ public final class Pipeline: Sendable {
     return try PictureSynthesis(request, encoding, model, size, states: states, encoder: encoder, budget: budget)
   }
 
+  /// About how many bytes a request takes at its peak, beyond what the model holds already.
+  public func memory(of request: GenerationRequest) -> Int {
+    let (width, height) = (request.width ?? model.nativeSize, request.height ?? model.nativeSize)
+    let pixels = request.count * width * height * 3
+    let batch = request.isGuided(model) ? 2 * request.count : request.count
+    return pixels + model.activationBytes(width: width, height: height, batch: batch)
+  }
+
   private func check(_ request: GenerationRequest) throws {
     try request.start?.check()
     let layers = model.textEncoder.config.numHiddenLayers

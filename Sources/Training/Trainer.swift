@@ -1,22 +1,9 @@
 import Embeddings
 import Errors
+import FoundationEssentials
 import Models
 import Ops
 import Tensors
-
-/// What a step of the training did.
-public struct TrainingStep: Sendable, Equatable {
-  /// From 1.
-  public let step: Int
-  /// Mean over the step's pictures, before the vectors moved.
-  public let loss: Double
-  /// Mean over the vectors, after the step.
-  public let embeddingNorm: Double
-  /// Of the training so far, without validations.
-  public let stepsPerSecond: Double
-  /// Mean loss of the validation pictures after the step, at the steps that are validated.
-  public let validationLoss: Double?
-}
 
 /// Teaches a frozen model a word: a sequence of steps, so that the caller shows progress and stops by asking for no
 /// more.
@@ -24,27 +11,25 @@ public struct TrainingStep: Sendable, Equatable {
 ///     let trainer = try Trainer(model: model, pictures: pictures, settings: settings)
 ///     for step in trainer { print(step.loss) }
 ///     try EmbeddingFile.write(try trainer.learnedEmbedding(), to: path)
+///
+/// The parts of a step are the settings' parts: what is drawn (`BatchSource`), the loss (`DenoisingLoss`,
+/// `ContextTerm`), how the vectors move (`EmbeddingOptimizer`), which state is the best and when to end
+/// (`EarlyStopping`, `DivergenceGuard`).
 public final class Trainer: Sequence, IteratorProtocol {
   public let settings: TrainingSettings
   public let model: DiffusionModel
   let word: LearnedWord
-  private let pictures: [ConceptPicture]
+  let pictures: [ConceptPicture]
   private let loss: DenoisingLoss
+  private let context: ContextTerm?
+  private let validation: ValidationLoss?
   private var optimizer: any EmbeddingOptimizer
   private var source: BatchSource
-  private var step = 0
-  private var hasDiverged = false
-  private var seconds = 0.0
-  private let validation: ValidationLoss?
-  /// The validated state with the lowest loss.
-  private var best: (loss: Double, step: Int, rows: [Double])?
-  /// Mean loss of the validation pictures under the initializer word.
-  public let initializerLoss: Double?
+  /// As of the last step; optimizer and source hold theirs.
+  private var progress: TrainingState
+  /// The vectors from which the training started.
+  let initial: InitialVectors
 
-  /// How often a training is validated, the last step included.
-  static let validations = 8
-  /// Steps between two of them at least: they cost about as much as five.
-  static let leastInterval = 25
   static let validationDraws = 8
 
   /// Encodes the pictures; no step is taken yet.
@@ -56,113 +41,203 @@ public final class Trainer: Sequence, IteratorProtocol {
     model: DiffusionModel, pictures: [ConceptPicture], settings: TrainingSettings, validation: [ConceptPicture]? = nil
   ) throws {
     precondition(!pictures.isEmpty)
-    let trainTimesteps = model.schedule.trainTimesteps
-    try settings.check(trainTimesteps: trainTimesteps)
-    let word = try LearnedWord(settings.token, vectors: settings.vectors, model: model)
-    let initializer = try model.initializerID(settings.initializer)
+    try settings.check(trainTimesteps: model.schedule.trainTimesteps)
+    let initial = try InitialVectors(settings, model: model)
+    let word = try LearnedWord(settings.token, vectors: initial.count, model: model)
     let memory = WorkingMemory(settings.budget)
-    let shared = try settings.templates.texts.map(word.ids)
-    let items = try pictures.map { picture in
-      let own = try picture.templates.map(word.ids)
-      return BatchSource.Item(
-        latents: PictureLatents(picture.picture, model: model, memory: memory), captions: own.isEmpty ? shared : own)
+    (self.settings, self.model, self.word, self.pictures, self.initial) = (settings, model, word, pictures, initial)
+    var loss = DenoisingLoss(model: model, memory: memory)
+    if let scale = settings.negativeGuidance {
+      loss.negative = .init(ids: try model.framed(word.ids), guidanceScale: Float(scale))
     }
-    self.settings = settings
-    self.model = model
-    self.word = word
-    self.pictures = pictures
-    loss = DenoisingLoss(model: model, memory: memory)
-    optimizer = settings.optimizer(model.textEncoder.embeddings, initializer: initializer)
-    source = BatchSource(
-      items, timesteps: settings.timesteps.range(trainTimesteps: trainTimesteps), seed: settings.seed)
-    self.validation = validation.map {
+    self.loss = loss
+    context =
+      settings.loss.contextWeight > 0
+      ? try ContextTerm(word: word.ids, initializer: initial.ids, model: model, memory: memory) : nil
+    let optimizer = try settings.optimizer(initial, model.textEncoder.embeddings)
+    self.optimizer = optimizer
+    source = try settings.source(pictures, word: word, initializer: initial.ids, memory: memory)
+    self.validation = validation.map { pictures in
       ValidationLoss(
-        model: model, pictures: $0, window: settings.timesteps, draws: Self.validationDraws, budget: settings.budget)
+        model: model, pictures: pictures, window: settings.timesteps, draws: Self.validationDraws,
+        negative: settings.negativeGuidance.map { .init(guidanceScale: $0, positiveWord: initial.ids) },
+        budget: settings.budget)
     }
-    initializerLoss = try self.validation.map { mean(try $0.losses(text: settings.initializer)) }
+    progress = TrainingState(
+      optimizer: optimizer.state, average: settings.averageDecay.map { MovingAverage(decay: $0, rows: optimizer.rows) },
+      guarding: DivergenceGuard(optimizer.state),
+      record: TrainingRecord(trainTimesteps: model.schedule.trainTimesteps))
+    progress.record.started = Date().timeIntervalSince1970.rounded()
   }
 
-  /// Takes a step, or gives nil after the last or when the training has diverged.
+  /// Takes a step, or gives nil after the last, when the validation loss has settled, or when the training has
+  /// diverged for good.
   public func next() -> TrainingStep? {
-    guard step < settings.steps, !hasDiverged else { return nil }
+    validateStart()
+    guard !isFinished else { return nil }
     let start = ContinuousClock.now
-    let loss = advance(on: (0..<settings.accumulate).map { _ in source.next(settings.batch) })
-    seconds += (ContinuousClock.now - start) / .seconds(1)
-    guard loss.isFinite, rows.allSatisfy(\.isFinite) else {
-      hasDiverged = true
+    var outcome: StepOutcome?
+    while outcome == nil, !progress.guarding.hasGivenUp {
+      outcome = advance(on: (0..<settings.accumulate).map { _ in source.next(settings.batch) })
+    }
+    guard let outcome else { return nil }
+    progress.step += 1
+    progress.guarding.keep(optimizer.state, step: progress.step)
+    let seconds = (progress.record.steps.last?.seconds ?? 0) + (ContinuousClock.now - start) / .seconds(1)
+    var step = TrainingStep(
+      step: progress.step, loss: outcome.loss, learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm,
+      embeddingNorm: meanNorm, seconds: seconds)
+    step.validationLoss = validate()
+    progress.record.steps.append(step)
+    return step
+  }
+
+  /// What a step came to.
+  struct StepOutcome {
+    let loss: Double
+    let learningRate: Double
+    let gradientNorm: Double
+  }
+
+  /// Moves the vectors against the mean gradient of the batches; nil when loss or gradient was not finite and the
+  /// vectors have been taken back instead.
+  func advance(on batches: [TrainingBatch]) -> StepOutcome? {
+    let rate =
+      settings.effectiveLearningRate.rate(step: progress.step + 1, of: settings.steps) * progress.guarding.rateFactor
+    var (total, gradient) = (0.0, rows.map { _ in 0.0 })
+    for batch in batches {
+      let result = loss.lossAndGradient(batch, rows: rows)
+      total += result.loss / Double(batches.count)
+      for index in gradient.indices { gradient[index] += result.gradient[index] / Double(batches.count) }
+      if result.loss.isFinite { progress.record.add(timesteps: batch.timesteps, losses: result.pictures) }
+    }
+    if let context {
+      let term = context.lossAndGradient(rows: rows, step: progress.step)
+      total += settings.loss.contextWeight * term.loss
+      for index in gradient.indices { gradient[index] += settings.loss.contextWeight * term.gradient[index] }
+    }
+    let length = norm(gradient[...])
+    if let clip = settings.gradientClip, length > clip { gradient = gradient.map { $0 * clip / length } }
+    if total.isFinite, length.isFinite { optimizer.step(gradient: gradient, learningRate: rate) }
+    guard total.isFinite, length.isFinite, rows.allSatisfy(\.isFinite) else {
+      optimizer.state = progress.guarding.rollBack()
       return nil
     }
-    step += 1
-    return TrainingStep(
-      step: step, loss: loss, embeddingNorm: meanNorm, stepsPerSecond: Double(step) / Swift.max(seconds, 1e-9),
-      validationLoss: validate())
+    progress.average?.add(rows)
+    return StepOutcome(loss: total, learningRate: rate, gradientNorm: length)
   }
 
-  /// At the steps whose turn it is, the loss of the validation pictures; keeps the best state.
+  // MARK: Validation
+
+  /// The first validation is of the initial vectors.
+  private func validateStart() {
+    guard let validation, progress.step == 0, progress.record.initialLoss == nil else { return }
+    let loss = validationLoss(validation)
+    progress.record.initialLoss = loss
+    if !initial.ids.isEmpty {
+      progress.record.initializerLoss = (try? validation.losses(word: initial.ids, rows: [])).map(mean)
+    }
+    if let loss { progress.stopping.add(loss, step: 0, rows: shownRows) }
+  }
+
+  /// At the steps whose turn it is, the loss of the validation pictures; keeps the best state, and ends the training
+  /// when the losses have settled.
   private func validate() -> Double? {
-    let interval = Swift.max(Self.leastInterval, settings.steps / Self.validations)
-    guard let validation, step % interval == 0 || step == settings.steps else { return nil }
-    // The captions had room for the word when the training began.
-    guard let losses = try? validation.losses(vectors: rows.map(Float.init)) else { return nil }
-    let loss = mean(losses)
-    if loss < best?.loss ?? .infinity { best = (loss, step, rows) }
+    let step = progress.step
+    guard let validation, step % settings.stopping.interval == 0 || step == settings.steps else { return nil }
+    guard let loss = validationLoss(validation) else { return nil }
+    progress.stopping.add(loss, step: step, rows: shownRows)
+    progress.hasStopped = settings.stopping.isAutomatic && progress.stopping.hasSettled(settings.stopping)
     return loss
   }
 
-  /// Moves the vectors against the mean gradient of the batches and gives the mean of their losses.
-  func advance(on batches: [TrainingBatch]) -> Double {
-    var (total, sum) = (0.0, rows.map { _ in 0.0 })
-    for batch in batches {
-      let (loss, gradient) = loss.lossAndGradient(batch, rows: rows)
-      total += loss
-      for index in sum.indices { sum[index] += gradient[index] }
-    }
-    optimizer.step(gradient: sum.map { $0 / Double(batches.count) })
-    return total / Double(batches.count)
+  private func validationLoss(_ validation: ValidationLoss) -> Double? {
+    // The captions had room for the word when the training began.
+    (try? validation.losses(word: word.ids, rows: shownRows)).map(mean)
   }
+
+  // MARK: State
 
   /// The vectors as they stand: (n, width).
   var rows: [Double] { optimizer.rows }
 
+  /// The vectors that are validated and kept: the average's, at the length that training gives them.
+  private var shownRows: [Double] {
+    guard let average = progress.average?.rows else { return rows }
+    guard settings.method == .directional || settings.keepsNorm else { return average }
+    return rescaled(average, width: initial.width, to: meanNorm)
+  }
+
   private var meanNorm: Double {
-    let width = rows.count / settings.vectors
-    let norms = stride(from: 0, to: rows.count, by: width).map { start in
-      rows[start..<start + width].reduce(0) { $0 + $1 * $1 }.squareRoot()
+    mean(stride(from: 0, to: rows.count, by: initial.width).map { norm(rows[$0..<$0 + initial.width]) })
+  }
+
+  /// What has happened so far.
+  public var record: TrainingRecord { progress.record }
+  public var hasDiverged: Bool { progress.guarding.hasGivenUp }
+  /// Whether the validation loss had settled before the last step.
+  public var hasStopped: Bool { progress.hasStopped }
+  public var isFinished: Bool { progress.step >= settings.steps || hasStopped || hasDiverged }
+  /// How often the vectors were taken back because something was not finite.
+  public var rollBacks: Int { progress.guarding.rollBacks }
+
+  /// All that a checkpoint must hold. Setting it goes on where another run of the same training stopped.
+  var state: TrainingState {
+    get {
+      var state = progress
+      (state.optimizer, state.source) = (optimizer.state, source.state)
+      return state
     }
-    return norms.reduce(0, +) / Double(settings.vectors)
+    set {
+      progress = newValue
+      (optimizer.state, source.state) = (newValue.optimizer, newValue.source)
+    }
+  }
+
+  // MARK: Result
+
+  /// The best validated state, or the last one where nothing was validated: (n, width).
+  public var bestRows: [Double] { progress.stopping.best?.rows ?? shownRows }
+  public var bestStep: Int { progress.stopping.best?.step ?? progress.step }
+  /// Mean loss of the validation pictures under the word that `learnedEmbedding` gives, and under the initializer.
+  public var learnedLoss: Double? { progress.stopping.best?.loss }
+  public var initializerLoss: Double? { progress.record.initializerLoss }
+
+  /// The word as it stands, for looks at it while it is learned.
+  public var currentEmbedding: LearnedEmbedding {
+    LearnedEmbedding(name: settings.token, vectors: shownRows.map(Float.init), width: initial.width, sha256: "")
   }
 
   /// The word, with how it came to be: its best validated state, or the last one where nothing was validated.
-  /// - Throws: `diverged` when loss or vectors were not finite.
-  public func learnedEmbedding() throws -> LearnedEmbedding {
+  /// - Throws: `diverged` when loss or vectors were not finite, again and again.
+  public func learnedEmbedding(_ provenance: Provenance = Provenance()) throws -> LearnedEmbedding {
     guard !hasDiverged else {
       throw InversionError(
-        .diverged, "the training diverged in step \(step + 1): loss or vectors are not finite; lower '--learning-rate'")
+        .diverged,
+        "the training diverged in step \(progress.step + 1): loss or vectors are not finite; lower '--learning-rate'")
     }
-    let rows = best?.rows ?? rows
     return LearnedEmbedding(
-      name: settings.token, vectors: rows.map(Float.init), width: rows.count / settings.vectors, sha256: "",
-      metadata: metadata)
+      name: settings.token, vectors: bestRows.map(Float.init), width: initial.width, sha256: "",
+      metadata: provenance.metadata(of: self))
   }
+}
 
-  /// Mean loss of the validation pictures under the word that `learnedEmbedding` gives.
-  public var learnedLoss: Double? { best?.loss }
-
-  /// All that another run needs to give the same vectors.
-  private var metadata: [String: String] {
-    [
-      "base_model": model.name,
-      "method": settings.method.rawValue,
-      "initializer": settings.initializer,
-      "steps": "\(best?.step ?? step)",
-      "norm": settings.norm.rawValue,
-      "learning_rate": "\(settings.effectiveLearningRate)",
-      "batch": "\(settings.batch)",
-      "accumulate": "\(settings.accumulate)",
-      "templates": settings.templates.name,
-      "timesteps": settings.timesteps.description,
-      "seed": "\(settings.seed)",
-      "pictures_sha256": pictures.map(\.sha256).joined(separator: " "),
-    ]
+extension TrainingSettings {
+  /// What the batches are drawn from.
+  /// - Throws: `promptTooLong` when a caption with its word is.
+  fileprivate func source(
+    _ pictures: [ConceptPicture], word: LearnedWord, initializer: [Int], memory: WorkingMemory
+  ) throws -> BatchSource {
+    let model = word.model
+    let plan = BatchSource.Plan(
+      timesteps: timesteps.range(trainTimesteps: model.schedule.trainTimesteps), captions: captions, loss: loss,
+      word: word.ids, positiveWord: negativeGuidance.map { _ in initializer })
+    let items = try pictures.map { picture in
+      let captions = picture.caption.texts(templates).map { Caption($0, words: picture.caption.words, model: model) }
+      for caption in captions { _ = try caption.ids(word: plan.positiveWord ?? plan.word, model: model) }
+      return BatchSource.Item(
+        views: picture.views.map { PictureLatents($0, model: model, memory: memory) }, captions: captions)
+    }
+    return BatchSource(items, plan: plan, seed: seed, model: model)
   }
 }

@@ -3,6 +3,8 @@ import FoundationEssentials
 /// Body of `POST /v1/generate`. Every field but the prompt may be left out; unknown fields are accepted.
 public struct GenerateRequest: Codable, Sendable, Equatable {
   public var prompt: String
+  /// The name of a model; absent is the daemon's own choice.
+  public var model: String?
   public var negativePrompt: String?
   /// `a1111` or `plain`.
   public var promptSyntax: String?
@@ -54,7 +56,7 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   public init(prompt: String) { self.prompt = prompt }
 
   enum CodingKeys: String, CodingKey {
-    case prompt
+    case prompt, model
     case negativePrompt = "negative_prompt"
     case promptSyntax = "prompt_syntax"
     case steps
@@ -76,6 +78,7 @@ extension GenerateRequest {
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     prompt = try fields.decode(String.self, forKey: .prompt)
+    model = try fields.decodeIfPresent(String.self, forKey: .model)
     negativePrompt = try fields.decodeIfPresent(String.self, forKey: .negativePrompt)
     promptSyntax = try fields.decodeIfPresent(String.self, forKey: .promptSyntax)
     steps = try fields.number(.steps)

@@ -10,6 +10,37 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public let current: CurrentJob?
   /// Resident memory of the process.
   public let residentBytes: Int
+  public let room: Room
+  /// Who asks.
+  public let you: You
+
+  /// Memory that the daemon may still take.
+  public struct Room: Codable, Sendable, Equatable {
+    public let availableBytes: Int
+    /// What sets the bound: `the machine`, or a memory limit.
+    public let bound: String
+
+    public init(availableBytes: Int, bound: String) {
+      self.availableBytes = availableBytes
+      self.bound = bound
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case availableBytes = "available_bytes"
+      case bound
+    }
+  }
+
+  public struct You: Codable, Sendable, Equatable {
+    public let uid: UInt32
+    /// `none`, `generate`, `manage` or `admin`
+    public let role: String
+
+    public init(uid: UInt32, role: String) {
+      self.uid = uid
+      self.role = role
+    }
+  }
 
   public struct Store: Codable, Sendable, Equatable {
     public let folder: String
@@ -55,7 +86,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
 
   public init(
     pid: Int32, version: String, uptimeSeconds: Double, model: ModelReply, embeddings: Store, queue: Queue,
-    current: CurrentJob?, residentBytes: Int
+    current: CurrentJob?, residentBytes: Int, room: Room, you: You
   ) {
     self.pid = pid
     self.version = version
@@ -65,6 +96,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.queue = queue
     self.current = current
     self.residentBytes = residentBytes
+    self.room = room
+    self.you = you
   }
 
   enum CodingKeys: String, CodingKey {
@@ -72,28 +105,64 @@ public struct StatusReply: Codable, Sendable, Equatable {
     case uptimeSeconds = "uptime_s"
     case model, embeddings, queue, current
     case residentBytes = "resident_bytes"
+    case room, you
   }
 }
 
 /// A model that pictures can be made with.
 public struct ModelReply: Codable, Sendable, Equatable {
   public let name: String
-  /// Pixels on a side.
-  public let nativeSize: Int
-  /// Of its token embeddings: the width that an embedding file must have.
-  public let embeddingWidth: Int
+  /// Whether it is in memory now.
+  public var isLoaded: Bool
+  /// Pixels on a side; nil for a model that has not been loaded since the start.
+  public let nativeSize: Int?
+  /// Of its token embeddings: the width that an embedding file must have; nil likewise.
+  public let embeddingWidth: Int?
 
-  public init(name: String, nativeSize: Int, embeddingWidth: Int) {
+  public init(name: String, isLoaded: Bool = false, nativeSize: Int?, embeddingWidth: Int?) {
     self.name = name
+    self.isLoaded = isLoaded
     self.nativeSize = nativeSize
     self.embeddingWidth = embeddingWidth
   }
 
   enum CodingKeys: String, CodingKey {
     case name
+    case isLoaded = "is_loaded"
     case nativeSize = "native_size"
     case embeddingWidth = "embedding_width"
   }
+}
+
+/// A model in memory.
+public struct LoadedModel: Codable, Sendable, Equatable {
+  public let name: String
+  public let loadedSeconds: Double
+  /// Since the last job with it ended.
+  public let idleSeconds: Double
+  /// Until it goes, when nobody asks for it; nil when it stays.
+  public let expiresSeconds: Double?
+
+  public init(name: String, loadedSeconds: Double, idleSeconds: Double, expiresSeconds: Double?) {
+    self.name = name
+    self.loadedSeconds = loadedSeconds
+    self.idleSeconds = idleSeconds
+    self.expiresSeconds = expiresSeconds
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case name
+    case loadedSeconds = "loaded_s"
+    case idleSeconds = "idle_s"
+    case expiresSeconds = "expires_s"
+  }
+}
+
+/// Answer to `GET /v1/ps`.
+public struct ProcessesReply: Codable, Sendable, Equatable {
+  public let models: [LoadedModel]
+
+  public init(models: [LoadedModel]) { self.models = models }
 }
 
 /// Answer to `GET /v1/models`: our own list, and OpenAI's of the same models.
@@ -130,6 +199,14 @@ public struct ModelsReply: Codable, Sendable, Equatable {
     object = "list"
     data = models.map { Entry(id: $0.name) }
   }
+}
+
+/// Answer to `POST /v1/reload`.
+public struct ReloadReply: Codable, Sendable, Equatable {
+  /// Of the embeddings, after it.
+  public let generation: Int
+
+  public init(generation: Int) { self.generation = generation }
 }
 
 /// Answer to `POST /v1/cancel/{job}`.

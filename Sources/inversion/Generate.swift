@@ -21,6 +21,9 @@ struct Generate: AsyncParsableCommand {
     ))
   var output: String
 
+  @Option(help: "The name of a model. By default the daemon's own choice.")
+  var model: String?
+
   @Option(help: "What it does not show.")
   var negative: String?
 
@@ -126,6 +129,7 @@ struct Generate: AsyncParsableCommand {
 
   private func request(as format: PictureFormat) throws -> GenerateRequest {
     var request = GenerateRequest(prompt: prompt)
+    request.model = model
     request.negativePrompt = negative
     request.promptSyntax = promptSyntax
     request.steps = steps

@@ -14,8 +14,8 @@ struct Inversion: AsyncParsableCommand {
       """,
     version: projectVersion,
     subcommands: [
-      Generate.self, EmbeddingsCommand.self, ModelsCommand.self, Status.self, Train.self, Evaluate.self,
-      Bench.self,
+      Generate.self, EmbeddingsCommand.self, ModelsCommand.self, Status.self, Processes.self, Reload.self, Doctor.self,
+      Train.self, Evaluate.self, Bench.self,
     ])
 
   /// Prints an error of ours once, as one line, and ends with its documented status.

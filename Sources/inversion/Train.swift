@@ -10,25 +10,33 @@ struct Train: ParsableCommand {
     abstract: "Learn a word from a folder of pictures.",
     discussion: """
       Writes an embedding file that the daemon takes up at once and that diffusers and AUTOMATIC1111 read too. Of the \
-      states during the training, the one with the lowest loss on the validation pictures is written.
+      states during the training, the one with the lowest loss on the validation pictures is written. A training that \
+      is stopped (Ctrl-C) or killed goes on with '--resume', and ends as if nothing had been.
+
+      inversion train --images my-dragon/ --token '<my-dragon>' --init-word lizard -o words/my-dragon.safetensors
       """)
 
   @Option(
     help: ArgumentHelp(
-      "Folder of pictures: PNG, JPEG, WebP. 'cat.txt' beside 'cat.png' holds captions with '{}'.", valueName: "dir"))
-  var images: String
+      "Folder of pictures: PNG, JPEG, WebP. 'cat.txt' beside 'cat.png' says what else is to be seen.", valueName: "dir")
+  )
+  var images: String?
 
   @Option(help: "The new word, as prompts will use it: '<my-cat>'.")
-  var token: String
+  var token: String?
 
-  @Option(help: ArgumentHelp("A word that the model knows and that comes near.", valueName: "word"))
-  var initWord: String
-
-  @Option(help: "Steps to take.")
-  var steps = 400
+  @Option(
+    help: ArgumentHelp("A word that the model knows and that comes near, or some: a vector each.", valueName: "word"))
+  var initWord = ""
 
   @Option(name: [.short, .long], help: ArgumentHelp("The file to write, '.safetensors'.", valueName: "file"))
-  var output: String
+  var output: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Several words in one run: a JSON list of {\"token\", \"images\", \"output\", \"init_word\", \"vectors\"}.",
+      valueName: "file"))
+  var concepts: String?
 
   @OptionGroup var model: ModelOption
 
@@ -36,94 +44,53 @@ struct Train: ParsableCommand {
   var precision = LayerPrecision.f32
 
   @OptionGroup var memory: MemoryOption
-
-  @Option(help: "dti: Directional Textual Inversion; ti: the original.")
-  var method = TrainingMethod.directional
-
-  @Option(help: "Of the steps. By default 0.05 for dti, 0.005 for ti.")
-  var learningRate: Double?
-
-  @Option(help: "Length of the vectors with dti: the mean of the vocabulary's, or the initializer's.")
-  var norm = EmbeddingNorm.vocabulary
-
-  @Option(help: "Pictures in a pass.")
-  var batch = 4
-
-  @Option(help: "Passes in a step.")
-  var accumulate = 1
-
-  @Option(help: "Tokens that the word stands for.")
-  var vectors = 1
-
-  @Option(help: "Captions: 'object', 'style', or a file with one a line, '{}' for the word.")
-  var template = "object"
-
-  @Option(help: "Timesteps to learn at: 'uniform' or 'A-B'.")
-  var timesteps = TimestepWindow.noisy
-
-  @Option(help: "Of all that is drawn.")
-  var seed: UInt64 = 0
-
-  @Option(help: ArgumentHelp("Pictures to judge by, best not those of --images.", valueName: "dir"))
-  var validation: String?
+  @OptionGroup(title: "Course") var course: CourseOptions
+  @OptionGroup(title: "Vectors") var vectors: VectorOptions
+  @OptionGroup(title: "Pictures and captions") var pictures: TrainingPictureOptions
+  @OptionGroup(title: "Loss") var loss: LossOptions
+  @OptionGroup(title: "Stopping and keeping") var stopping: StoppingOptions
+  @OptionGroup(title: "Previews") var previews: PreviewOptions
+  @OptionGroup(title: "What the file says") var provenance: ProvenanceOptions
 
   func run() throws {
-    try checkOutput()
-    let settings = try settings()
-    let model = try DiffusionModel(path: model.folder(), parts: .encoder, plan: ModelPlan(precision))
-    let pictures = try ConceptPictures.read(folder: images, size: model.nativeSize)
-    let judges = try validation.map { try ConceptPictures.read(folder: $0, size: model.nativeSize) }
-    let trainer = try Trainer(model: model, pictures: pictures, settings: settings, validation: judges ?? pictures)
-    var progress = TrainingProgress(steps: steps)
-    for step in trainer { progress.show(step) }
-    progress.end()
-    let word = try trainer.learnedEmbedding()
-    try EmbeddingFile.write(word, to: output)
-    print(summary(word, trainer))
+    let concepts = try concepts.map(ConceptsFile.read) ?? [try oneConcept()]
+    let plans = try concepts.map { try plan($0) }
+    for plan in plans { try plan.checkOutput() }
+    let folder = try model.folder()
+    let model = try DiffusionModel(path: folder, parts: .encoder, plan: ModelPlan(precision))
+    let provenance = Provenance(
+      modelHash: try ModelFingerprint.sha256(ofModel: folder), precision: precision.rawValue,
+      licence: provenance.licence, consent: provenance.consent)
+    let signals = StopSignals()
+    for plan in plans {
+      let painter =
+        previews.previewEvery > 0
+        ? try PreviewPainter(model: folder, options: previews, settings: plan.settings) : nil
+      let run = TrainingRun(
+        plan: plan, stopping: stopping, provenance: provenance, signals: signals, painter: painter)
+      guard try run.train(on: model) else { return }
+    }
   }
 
-  private func settings() throws -> TrainingSettings {
-    var settings = TrainingSettings(token: token, initializer: initWord)
-    (settings.steps, settings.method, settings.learningRate) = (steps, method, learningRate)
-    (settings.batch, settings.accumulate, settings.vectors) = (batch, accumulate, vectors)
-    (settings.timesteps, settings.seed, settings.norm) = (timesteps, seed, norm)
+  private func oneConcept() throws -> ConceptsFile.Concept {
+    guard let images, let token, let output else {
+      throw ValidationError("Give '--images', '--token' and '--output', or a list of '--concepts'.")
+    }
+    return ConceptsFile.Concept(token: token, images: images, output: output, initWord: initWord, vectors: nil)
+  }
+
+  private func plan(_ concept: ConceptsFile.Concept) throws -> TrainingPlan {
+    var settings = TrainingSettings(token: concept.token, initializer: concept.initWord ?? initWord)
+    try course.apply(to: &settings)
+    vectors.apply(to: &settings)
+    settings.vectors = concept.vectors ?? settings.vectors
+    try pictures.apply(to: &settings)
+    loss.apply(to: &settings)
+    stopping.apply(to: &settings)
     settings.budget = try memory.budget()
-    settings.templates =
-      switch template {
-      case "object": .object
-      case "style": .style
-      default: try PromptTemplates(file: template)
-      }
-    return settings
+    return TrainingPlan(
+      images: concept.images, output: concept.output, validation: stopping.validation, settings: settings)
   }
-
-  /// A training of minutes should not find out at its end that its result cannot be written.
-  private func checkOutput() throws {
-    guard output.hasSuffix(".safetensors") else {
-      throw InversionError(.invalidArgument, "'--output \(output)': give a name that ends in '.safetensors'")
-    }
-    let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw InversionError(.fileUnavailable, "'\(folder)': not a folder that can be written; make it first")
-    }
-  }
-
-  private func summary(_ word: LearnedEmbedding, _ trainer: Trainer) -> String {
-    var line = "\(output): '\(word.name)', \(word.count) x \(word.width), step \(word.metadata["steps"] ?? "")"
-    if let learned = trainer.learnedLoss, let initializer = trainer.initializerLoss {
-      let change = String(format: "%+.2f", 100 * (learned / initializer - 1))
-      line += "; validation loss \(decimals(learned)), \(change) % against '\(initWord)' \(decimals(initializer))"
-    }
-    return line
-  }
-}
-
-extension TrainingMethod: ExpressibleByArgument {}
-extension EmbeddingNorm: ExpressibleByArgument {}
-extension LayerPrecision: ExpressibleByArgument {}
-
-extension TimestepWindow: ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
 }
 
 /// A loss as it is shown.

@@ -46,9 +46,18 @@ struct TrainingProgress {
     let remaining = Double(steps - step.step) / step.stepsPerSecond
     var parts = ["\(step.step)/\(steps)", "loss \(decimals(loss ?? step.loss))"]
     if let validation { parts.append("validation \(decimals(validation))") }
+    parts.append(String(format: "norm %.3f", step.embeddingNorm))
     parts.append(String(format: "%.2f steps/s", step.stepsPerSecond))
     parts.append("ETA \(clock(Int(remaining.rounded(.up))))")
+    if let megabytes = Self.residentMegabytes { parts.append("\(megabytes) MB") }
     return parts.joined(separator: "  ")
+  }
+
+  /// What this process has in memory.
+  private static var residentMegabytes: Int? {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    return pages.map { ($0 * sysconf(Int32(_SC_PAGESIZE))) >> 20 }
   }
 
   /// m:ss, or h:mm:ss.

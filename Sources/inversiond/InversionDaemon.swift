@@ -22,11 +22,17 @@ struct InversionDaemon: AsyncParsableCommand {
       """,
     version: Daemon.version)
 
+  @Option(help: ArgumentHelp("A TOML file with these settings and more. Flags go before it.", valueName: "file"))
+  var config: String?
+
+  @Flag(help: "Read the configuration, tell what is wrong with it, and end.")
+  var checkConfig = false
+
   @Option(help: ArgumentHelp("A model's name, a diffusers folder or a checkpoint file.", valueName: "model"))
-  var model: String
+  var model: String?
 
   @Option(help: ArgumentHelp("Folder of learned words.", valueName: "dir"))
-  var embeddings: String
+  var embeddings: String?
 
   @Option(
     help: ArgumentHelp(
@@ -40,47 +46,76 @@ struct InversionDaemon: AsyncParsableCommand {
       valueName: "path"))
   var socket: String?
 
-  @Option(help: ArgumentHelp("Permissions of the socket.", valueName: "octal"))
-  var socketMode = "660"
+  @Option(help: ArgumentHelp("Permissions of the socket. By default 660.", valueName: "octal"))
+  var socketMode: String?
 
   @Option(help: ArgumentHelp("Threads that make pictures. By default one a processor.", valueName: "n"))
   var threads: Int?
 
-  @Option(help: ArgumentHelp("Jobs that may wait.", valueName: "n"))
-  var queue = GenerationService.Limits().waiting
+  @Option(help: ArgumentHelp("Jobs that may wait. By default 32.", valueName: "n"))
+  var queue: Int?
 
-  @Option(help: ArgumentHelp("Seconds that jobs get to finish on stop.", valueName: "s"))
-  var drainSeconds = 30
+  @Option(help: ArgumentHelp("Seconds that jobs get to finish on stop. By default 30.", valueName: "s"))
+  var drainSeconds: Int?
 
   func run() async throws {
-    let configuration = try configuration()
-    let logger = Logger(label: "inversiond") { _ in StderrLog() }
+    let file = try settings()
+    guard let model = file.model, let embeddings = file.embeddings else {
+      throw InversionError(
+        .invalidArgument, "give --model and --embeddings, or a file with 'model' and 'embeddings' by --config")
+    }
+    let catalog = ModelFolders(default: model, folders: file.models)
+    let path = catalog.path(of: model)
+    if checkConfig {
+      for path in [path, embeddings] where access(path, R_OK) != 0 {
+        throw InversionError(.fileUnavailable, "'\(path)': \(String(cString: strerror(errno)))")
+      }
+      return
+    }
+    if let threads = file.threads { Parallel.threads = threads }
+    let logger = Logger(label: "inversiond") { _ in JournalLog.forProcess() }
     if let instructionSetComplaint { logger.warning("\(instructionSetComplaint)") }
-    let path = ModelsFolder.resolve(model, environment: ProcessInfo.processInfo.environment)
-    try await Daemon(configuration, logger: logger).run { try Pipeline(folder: path) }
+    try await Daemon(configuration(file, embeddings: embeddings), logger: logger).run(
+      model: catalog.name(of: model), catalog)
   }
 
-  private func configuration() throws(InversionError) -> Daemon.Configuration {
-    guard let mode = mode_t(socketMode, radix: 8), mode <= 0o777 else {
-      throw InversionError(.invalidArgument, "--socket-mode '\(socketMode)': give an octal number such as 660")
-    }
-    guard queue > 0, drainSeconds >= 0 else {
-      throw InversionError(.invalidArgument, "--queue must be 1 or more, --drain-seconds 0 or more")
+  private func configuration(_ file: ConfigurationFile, embeddings: String) -> Daemon.Configuration {
+    let path = file.socket ?? Daemon.defaultSocketPath(environment: ProcessInfo.processInfo.environment)
+    var configuration = Daemon.Configuration(embeddingsFolder: embeddings, socketPath: path)
+    configuration.socketMode = file.socketMode ?? configuration.socketMode
+    configuration.limits = file.limits
+    configuration.access = file.access
+    configuration.drainLimit = file.drain ?? configuration.drainLimit
+    configuration.cacheFolder = cache ?? Self.defaultCache(environment: ProcessInfo.processInfo.environment)
+    if config != nil { configuration.reread = { try settings() } }
+    return configuration
+  }
+
+  /// The file's settings, and over them the flags.
+  private func settings() throws -> ConfigurationFile {
+    var file = try config.map { try ConfigurationFile(path: $0) } ?? ConfigurationFile()
+    file.model = model ?? file.model
+    file.embeddings = embeddings ?? file.embeddings
+    file.socket = socket ?? file.socket
+    if let socketMode {
+      guard let mode = mode_t(socketMode, radix: 8), mode <= 0o777 else {
+        throw InversionError(.invalidArgument, "--socket-mode '\(socketMode)': give an octal number such as 660")
+      }
+      file.socketMode = mode
     }
     if let threads {
       guard (1...1024).contains(threads) else {
         throw InversionError(.invalidArgument, "--threads '\(threads)': give 1 to 1024")
       }
-      Parallel.threads = threads
+      file.threads = threads
     }
-    let path = socket ?? Daemon.defaultSocketPath(environment: ProcessInfo.processInfo.environment)
-    var configuration = Daemon.Configuration(embeddingsFolder: embeddings, socketPath: path)
-    configuration.socketMode = mode
-    configuration.cacheFolder = cache ?? Self.defaultCache(environment: ProcessInfo.processInfo.environment)
-    configuration.limits.waiting = queue
-    configuration.limits.waitingPerUser = min(configuration.limits.waitingPerUser, queue)
-    configuration.drainLimit = .seconds(drainSeconds)
-    return configuration
+    guard queue ?? 1 > 0, drainSeconds ?? 0 >= 0 else {
+      throw InversionError(.invalidArgument, "--queue must be 1 or more, --drain-seconds 0 or more")
+    }
+    file.limits.waiting = queue ?? file.limits.waiting
+    file.limits.waitingPerUser = min(file.limits.waitingPerUser, file.limits.waiting)
+    file.drain = drainSeconds.map { .seconds($0) } ?? file.drain
+    return file
   }
 
   /// The service manager's folder, else the user's.

@@ -73,12 +73,14 @@ private let tiny = project + "/Tests/ModelsTests/Golden/sd1-tiny"
   }
 
   @Test func aKilledImportIsNoModelAndTheNextOneCleansUp() async throws {
-    let killed = try Program(
-      "inversion", ["models", "import", project + "/models/emoji-64", "--name", "emoji"],
+    // The system kills it when a file grows beyond the limit, and so always in the middle of a file.
+    let script = """
+      ulimit -c 0; ulimit -f 100; exec env --default-signal=XFSZ "$0" models import "$1" --name emoji
+      """
+    let killed = try await Program.run(
+      "/bin/sh", ["-c", script, Program.path("inversion"), project + "/models/emoji-64"],
       environment: ["INVERSION_MODELS": models])
-    _ = await killed.errors(until: "importing 'unet'")
-    killed.send(SIGKILL)
-    #expect(await killed.ended().status == 128 + SIGKILL)
+    #expect(killed.status == 128 + SIGXFSZ, "\(killed.errors)")
     #expect(names.count == 1 && names[0].hasPrefix("emoji.partial-"))
     #expect(try await run("list", "--format", "json").output == "[\n\n]\n")
     #expect(try await run("import", tiny, "--name", "tiny").status == 0)

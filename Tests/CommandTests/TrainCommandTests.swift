@@ -6,56 +6,12 @@ import Testing
 
 /// `inversion train` and `evaluate` as a user runs them: output, error text, exit status.
 @Suite(.timeLimit(.minutes(2))) struct TrainCommandTests {
-  /// A folder with three pictures in `pictures/spot`, one more in its `held-out`, and an empty `words`.
-  private final class Workplace {
-    let folder: String
-
-    init() throws {
-      folder = FileManager.default.temporaryDirectory.appendingPathComponent("train-\(UUID())").path
-      try FileManager.default.createDirectory(
-        atPath: "\(folder)/pictures/spot/held-out", withIntermediateDirectories: true)
-      try FileManager.default.createDirectory(atPath: "\(folder)/words", withIntermediateDirectories: true)
-      for (number, name) in ["spot/1", "spot/2", "spot/3", "spot/held-out/1"].enumerated() {
-        let bytes = try Self.picture(number).encoded(as: .png)
-        try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/pictures/\(name).png"))
-      }
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
-
-    private static func picture(_ number: Int) -> Picture {
-      let pixels = (0..<20 * 24 * 3).map { UInt8(($0 * (7 + number)) % 256) }
-      return Picture(width: 24, height: 20, pixels: pixels)
-    }
-
-    var words: [String] { (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/words")) ?? [] }
-
-    /// A file's path below the folder.
-    func path(_ name: String) -> String { "\(folder)/\(name)" }
-
-    /// Flags of a training that works, with some of them replaced.
-    func train(_ changed: [String: String] = [:]) async throws -> Program.Ended {
-      var flags = [
-        "images": path("pictures/spot"), "token": "<spot>", "init-word": "toy", "steps": "30", "batch": "1",
-        "output": path("words/spot.safetensors"), "model": TrainCommandTests.tinyModel,
-      ]
-      flags.merge(changed) { $1 }
-      return try await TrainCommandTests.run(
-        ["train"] + flags.sorted { $0.key < $1.key }.flatMap { ["--\($0.key)", $0.value] })
-    }
-  }
-
-  private static let tinyModel: String = {
-    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    return tests.path + "/ModelsTests/Golden/sd1-tiny"
-  }()
-
   private static func run(_ arguments: [String]) async throws -> Program.Ended {
     try await Program.run("inversion", arguments)
   }
 
   @Test func aWordIsLearnedAndTheOutputIsForPipes() async throws {
-    let place = try Workplace()
+    let place = try TrainingPlace()
     let run = try await place.train(["vectors": "2"])
     #expect(run.status == 0, "\(run.errors)")
     let file = place.path("words/spot.safetensors")
@@ -65,11 +21,27 @@ import Testing
     #expect(lines.count == 30 && lines.allSatisfy { $0.hasPrefix("step ") && $0.contains(" loss ") })
     #expect(lines.last?.contains("30/30") == true && lines.last?.contains("ETA 0:00") == true)
     #expect(!run.errors.contains("\u{1B}") && !run.errors.contains("\r"))
-    #expect(place.words == ["spot.safetensors"], "nothing temporary is left")
+    #expect(place.words.sorted() == ["spot.safetensors", "spot.training"], "nothing temporary is left")
     let word = try EmbeddingFile.read(file)
     #expect(word.name == "<spot>" && word.count == 2 && word.width == 16)
     #expect(word.metadata["pictures_sha256"]?.split(separator: " ").count == 3)
     #expect(try await place.train(["vectors": "2"]).output == run.output, "equal seed, equal result")
+  }
+
+  @Test func theReportIsBesideTheWord() async throws {
+    let place = try TrainingPlace()
+    let run = try await place.train(["preview-every": "10", "steps": "20", "licence": "CC0-1.0", "no-auto-stop": ""])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains(" norm ") && run.errors.contains(" MB"))
+    let folder = "words/spot.training"
+    let page = String(decoding: try place.bytes("\(folder)/report.html"), as: UTF8.self)
+    #expect(page.components(separatedBy: "data:image/png;base64,").count == 3, "a preview at 10 and at 20")
+    #expect(page.contains("CC0-1.0") && page.contains("Health of the word"))
+    #expect(try place.bytes("\(folder)/previews/20.png").starts(with: [0x89, 0x50, 0x4E, 0x47]))
+    #expect(try place.bytes("\(folder)/metrics.csv").count { $0 == UInt8(ascii: "\n") } == 21)
+    #expect(try place.bytes("\(folder)/events.out.tfevents.0.inversion").count > 1000)
+    let word = try EmbeddingFile.read(place.path("words/spot.safetensors"))
+    #expect(word.metadata["licence"] == "CC0-1.0" && word.metadata["base_model_sha256"]?.count == 64)
   }
 
   @Test(arguments: [
@@ -81,7 +53,7 @@ import Testing
     ("validation", "/nowhere", 66, "'/nowhere'"),
   ])
   func badFlags(flag: String, value: String, status: Int32, reason: String) async throws {
-    let place = try Workplace()
+    let place = try TrainingPlace()
     let run = try await place.train([flag: value])
     #expect(run.status == status && run.output.isEmpty)
     #expect(run.errors.contains(reason), "\(run.errors)")
@@ -90,7 +62,7 @@ import Testing
   }
 
   @Test func aBrokenPictureIsNamedOnOneLineAndTheOldWordStays() async throws {
-    let place = try Workplace()
+    let place = try TrainingPlace()
     let (broken, word) = (place.path("pictures/spot/2.png"), place.path("words/spot.safetensors"))
     let bytes = try Data(contentsOf: URL(fileURLWithPath: broken))
     try bytes.prefix(60).write(to: URL(fileURLWithPath: broken))
@@ -102,11 +74,11 @@ import Testing
   }
 
   @Test func evaluationPrintsTablesOrJSON() async throws {
-    let place = try Workplace()
+    let place = try TrainingPlace()
     #expect(try await place.train(["steps": "2"]).status == 0)
     let flags = [
       "evaluate", "--concepts", place.path("pictures"), "--embeddings", place.path("words"), "--model",
-      Self.tinyModel, "--draws", "2",
+      TrainingPlace.tinyModel, "--draws", "2",
     ]
     let text = try await Self.run(flags)
     #expect(text.status == 0 && text.output.contains("retrieval: 100.0 %"), "\(text.errors)")

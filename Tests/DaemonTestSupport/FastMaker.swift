@@ -7,12 +7,21 @@ import Images
 /// A model that is fast and makes the same picture from the same request and embeddings everywhere: noise from a hash
 /// of the prompt's pieces and the seed. `gate` lets a test decide when each step is taken.
 public struct FastMaker: PictureMaker {
-  public let modelName = "fast"
+  public let modelName: String
   public let nativeSize = 16
-  public let embeddingWidth = 4
+  public let embeddingWidth: Int
   private let gate: StepGate?
+  private let memory: Int
 
-  public init(gate: StepGate? = nil) { self.gate = gate }
+  /// - Parameter memory: what each request is said to take.
+  public init(gate: StepGate? = nil, memory: Int = 0, name: String = "fast", embeddingWidth: Int = 4) {
+    modelName = name
+    self.embeddingWidth = embeddingWidth
+    self.gate = gate
+    self.memory = memory
+  }
+
+  public func memory(of request: GenerationRequest) -> Int { memory }
 
   public func begin(
     _ request: GenerationRequest, embeddings: EmbeddingTable

@@ -30,7 +30,8 @@ public final class LiveDaemon: Sendable {
   private let serving: Task<Void, any Error>
 
   public init(
-    _ maker: some PictureMaker = FastMaker(), configure: (inout Daemon.Configuration) -> Void = { _ in }
+    _ maker: some PictureMaker = FastMaker(), others: (any ModelCatalog)? = nil, log: RecordedLog? = nil,
+    configure: (inout Daemon.Configuration) -> Void = { _ in }
   ) throws {
     folder = try TemporaryFolder()
     socketPath = folder.path + "/s"
@@ -40,12 +41,17 @@ public final class LiveDaemon: Sendable {
     try store.watch()
     var configuration = Daemon.Configuration(embeddingsFolder: embeddingsFolder, socketPath: socketPath)
     configure(&configuration)
-    let daemon = Daemon(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let daemon = Daemon(
+      configuration, logger: log?.logger ?? Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let shelf = others.map { ModelShelf(default: maker.modelName, $0) } ?? ModelShelf(maker)
+    _ = try shelf.take(maker.modelName)
     let socket = try ListeningSocket.open(path: socketPath, mode: 0o600)
     let descriptor = socket.descriptor
     socket.keep()
     serving = Task { [store, signals] in
-      try await daemon.serve(descriptor: descriptor, maker: maker, store: store, signals: signals)
+      try await daemon.serve(
+        descriptor: descriptor, shelf: shelf, words: WordStores(store, of: shelf.defaultName), store: store,
+        signals: signals)
     }
   }
 

@@ -43,6 +43,18 @@ public final class RawConnection: Sendable {
   /// Closes the sending half.
   public func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
+  /// Returns when the other end has hung up; nothing is read.
+  public func hungUp() async {
+    await withCheckedContinuation { continuation in
+      Thread {
+        // A hang-up is always among the events.
+        var waited = pollfd(fd: self.descriptor, events: 0, revents: 0)
+        while poll(&waited, 1, -1) < 0 && errno == EINTR {}
+        continuation.resume()
+      }.start()
+    }
+  }
+
   /// Everything until the text is there, or until the other end hangs up. It waits on a thread of its own: those of
   /// tasks are few, and the daemon needs them.
   public func receive(until text: String? = nil) async -> String {

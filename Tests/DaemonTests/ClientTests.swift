@@ -7,7 +7,7 @@ import Testing
   private static let tools = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Tools/clients").path
 
-  @Test(arguments: ["webui.py", "openai_images.py", "aiohttp_client.py"])
+  @Test(arguments: ["webui.py", "openai_images.py", "aiohttp_client.py", "openapi_check.py"])
   func clientRunsUnchanged(script: String) async throws {
     var environment: [String: String] = [:]
     let variable = "INVERSION_CLIENTS_PYTHON"
@@ -17,10 +17,11 @@ import Testing
     #expect(prepared.status == 0, "\(prepared.errors)")
     let python = prepared.output.trimmingCharacters(in: .whitespacesAndNewlines)
 
-    let daemon = try LiveDaemon()
+    // Large pictures would only take time.
+    let daemon = try LiveDaemon { $0.limits.pixelSteps = 1 << 17 }
     _ = try await daemon.client.addEmbedding(embeddingFile(1, name: "<my-cat>"), as: "my-cat")
     let ended = try await Program.run(
-      python, ["\(Self.tools)/\(script)"], environment: ["SOCKET": daemon.socketPath])
+      python, ["\(Self.tools)/\(script)"], environment: ["SOCKET": daemon.socketPath, "FOLDER": daemon.folder.path])
     #expect(ended.status == 0, "\(ended.errors)")
     #expect(ended.output.hasSuffix(": done\n"))
   }

@@ -10,7 +10,7 @@ import Wire
 
 /// Jobs against each other, against clients that leave, and against a store that changes. A gate holds the denoiser, so
 /// that each test decides what happens while a job runs.
-@Suite(.timeLimit(.minutes(1))) struct JobTests {
+@Suite(.timeLimit(.minutes(3))) struct JobTests {
   private let gate = StepGate()
 
   private func request(_ prompt: String, steps: Int = 3) -> GenerateRequest {
@@ -231,6 +231,15 @@ import Wire
   @Test func aClientThatNeverReadsDoesNotHoldTheDaemonUp() async throws {
     let (daemon, connection) = try await stopBeforeALongAnswerIsRead(.milliseconds(50))
     try await daemon.stopped()
+    #expect(await connection.receive().utf8.count < Self.longAnswer)
+  }
+
+  @Test func aClientThatNeverReadsIsHungUpOn() async throws {
+    let daemon = try LiveDaemon { $0.idleTimeout = .milliseconds(300) }
+    let body = "{\"prompt\":\"x\",\"steps\":1,\"count\":16,\"width\":256,\"height\":256}"
+    let connection = try #require(RawConnection(daemon.socketPath))
+    await connection.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    await connection.hungUp()
     #expect(await connection.receive().utf8.count < Self.longAnswer)
   }
 

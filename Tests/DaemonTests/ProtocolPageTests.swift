@@ -59,8 +59,11 @@ import Testing
       "GET /sdapi/v1/progress": (200, ["progress", "eta_relative", "state", "current_image", "textinfo"]),
       "POST /sdapi/v1/png-info": (200, ["info", "items", "parameters"]),
       "GET /v1/status": (
-        200, ["pid", "version", "uptime_s", "model", "embeddings", "queue", "resident_bytes"]
+        200, ["pid", "version", "uptime_s", "model", "embeddings", "queue", "resident_bytes", "room", "you"]
       ),
+      "GET /v1/ps": (200, ["models"]),
+      "POST /v1/reload": (200, ["generation"]),
+      "GET /openapi.json": (200, ["openapi", "info", "paths"]),
       "GET /healthz": (200, ["status"]),
     ]
   }()
@@ -71,7 +74,7 @@ import Testing
     var seen: Set<String> = []
     let photo = Picture(width: 8, height: 8, pixels: [UInt8](repeating: 77, count: 8 * 8 * 3))
     try Data(photo.encoded(as: .png)).write(to: URL(filePath: daemon.folder.path + "/photo.png"))
-    for (heading, command) in examples where heading != "Events" {
+    for (heading, command) in examples where !["Events", "GET /metrics"].contains(heading) {
       // Only the status is added; -s keeps curl's own progress away.
       let script = "cd \(daemon.folder.path); curl() { command curl -s -w '\\n%{http_code}' \"$@\"; }\n\(command)"
       let ended = try await Program.run("/bin/bash", ["-c", script], environment: ["SOCKET": daemon.socketPath])

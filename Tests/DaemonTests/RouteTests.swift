@@ -8,7 +8,7 @@ import Testing
 import Wire
 
 /// Each route, over a live socket, through the client.
-@Suite(.timeLimit(.minutes(1))) struct RouteTests {
+@Suite(.timeLimit(.minutes(3))) struct RouteTests {
   private func request(_ prompt: String, _ change: (inout GenerateRequest) -> Void = { _ in }) -> GenerateRequest {
     var request = GenerateRequest(prompt: prompt)
     request.steps = 3
@@ -96,8 +96,28 @@ import Wire
     let status = try await daemon.client.status()
     #expect(status.pid == getpid() && status.version == Daemon.version && status.current == nil)
     #expect(status.queue.waiting == 0 && status.residentBytes > 1 << 20 && status.uptimeSeconds >= 0)
-    #expect(status.model == ModelReply(name: "fast", nativeSize: 16, embeddingWidth: 4))
+    #expect(status.model == ModelReply(name: "fast", isLoaded: true, nativeSize: 16, embeddingWidth: 4))
     #expect(try await daemon.client.models() == ModelsReply(models: [status.model]))
+  }
+
+  @Test func metricsCountWhatHappens() async throws {
+    let daemon = try LiveDaemon()
+    _ = try await daemon.client.generate(request("a cat") { $0.count = 2 })
+    await #expect(throws: InversionError.self) {
+      try await daemon.client.generate(request("a <dog>") { $0.strict = true })
+    }
+    let curl = ["-s", "--unix-socket", daemon.socketPath, "http://localhost/metrics"]
+    let text = try await Program.run("/usr/bin/curl", curl).output
+    for line in [
+      "inversion_jobs_total{end=\"done\"} 1", "inversion_jobs_total{end=\"unknown_embedding\"} 1",
+      "inversion_pictures_total 2", "inversion_steps_total 3", "inversion_jobs_waiting 0", "inversion_embeddings 0",
+      "# TYPE inversion_resident_bytes gauge",
+    ] { #expect(text.contains(line + "\n"), "\(text)") }
+    // Every line is a comment or a name with a value.
+    let sample = /inversion_\w+(\{\w+="\w+"\})? [0-9.e+-]+/
+    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+      #expect(line.wholeMatch(of: sample) != nil, "\(line)")
+    }
   }
 
   @Test func strictModeRefusesUnknownNames() async throws {

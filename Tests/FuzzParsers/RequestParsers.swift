@@ -13,17 +13,24 @@ import Wire
   }
 }
 
+private let noModels = ModelShelf(default: "emoji-64", NoModels())
+
+private struct NoModels: ModelCatalog {
+  func names() -> [String] { [] }
+  func load(_ name: String) throws -> any PictureMaker { throw InversionError(.notFound, "'\(name)': no such model") }
+}
+
 /// The bodies of AUTOMATIC1111's and OpenAI's routes: the same JSON to both.
 @Sendable func compatibleBody(_ bytes: [UInt8]) {
   guard let fields = try? RequestFields(json: ByteBuffer(bytes: bytes)) else { return }
   for fromPicture in [false, true] {
     do {
-      _ = try A1111Request(fields, fromPicture: fromPicture, options: A1111Options.Values())
+      _ = try A1111Request(fields, fromPicture: fromPicture, options: A1111Options.Values(), noModels)
     } catch let error as InversionError {
       precondition(error.code != .internal)
     } catch {}
   }
-  _ = try? OpenAIRequest(fields, model: "emoji-64")
+  _ = try? OpenAIRequest(fields, shelf: noModels)
 }
 
 /// A form with pictures, and the text that pictures carry.

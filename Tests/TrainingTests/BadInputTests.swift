@@ -48,8 +48,14 @@ struct BadInputTests {
   }
 
   @Test func moreVectorsThanTheTextEncoderReads() throws {
-    // 32 positions: a caption with 30 vectors has no room.
-    #expect(try refusal { $0.vectors = 30 }?.code == .promptTooLong)
+    // 32 positions: 16 vectors and fifteen words have no room.
+    let text = "{}" + String(repeating: " cat", count: 15)
+    let templates = try PromptTemplates(name: "t", text: Array(text.utf8), path: "t")
+    #expect(
+      try refusal {
+        $0.vectors = 16
+        $0.templates = templates
+      }?.code == .promptTooLong)
   }
 
   @Test(arguments: ["", "500", "900-500", "a-b", "500-", "-5-10", "1-2-3"])
@@ -110,7 +116,7 @@ struct BadInputTests {
       #expect(pictures.map(\.path) == ["\(folder)/a.PNG", "\(folder)/b.png"])
       #expect(pictures.allSatisfy { $0.picture.width == 16 && $0.picture.height == 16 })
       #expect(pictures[1].picture.pixels.prefix(3) == [200, 0, 0], "the middle of a wide picture is kept")
-      #expect(pictures.map(\.templates) == [[], ["a red {}"]])
+      #expect(pictures.map(\.caption.templates) == [[], ["a red {}"]])
       #expect(pictures[0].sha256.count == 64 && pictures[0].sha256 != pictures[1].sha256)
     }
   }

@@ -12,7 +12,7 @@ import Testing
     let golden = try GoldenTraining(name)
     var settings = TrainingSettings(token: "<concept>", initializer: golden.settings.initializer)
     settings.method = try #require(TrainingMethod(rawValue: golden.settings.method))
-    settings.learningRate = golden.settings.learningRate
+    settings.learningRate = LearningRateSchedule(golden.settings.learningRate)
     settings.vectors = golden.settings.vectors
     let trainer = try Trainer(
       model: GoldenTraining.model(golden.settings.model), pictures: [TestPicture.concept()], settings: settings)
@@ -20,7 +20,7 @@ import Testing
     #expect(golden.batches.allSatisfy { $0.count == golden.settings.accumulate })
     expectClose(trainer.rows, golden.rows[0], 1e-6, "first rows")
     for (step, batches) in golden.batches.enumerated() {
-      let loss = trainer.advance(on: batches)
+      let loss = try #require(trainer.advance(on: batches)).loss
       let error = abs(loss / golden.losses[step] - 1)
       #expect(error <= 1e-4, "loss of step \(step + 1) is \(loss), diffusers' \(golden.losses[step])")
       expectClose(trainer.rows, golden.rows[step + 1], 1e-4, "rows after step \(step + 1)")

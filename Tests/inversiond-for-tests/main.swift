@@ -8,11 +8,11 @@ import Logging
 let arguments = CommandLine.arguments
 var configuration = Daemon.Configuration(embeddingsFolder: arguments[2], socketPath: arguments[1])
 if arguments.count > 3, let seconds = Double(arguments[3]) { configuration.drainLimit = .seconds(seconds) }
-let logger = Logger(label: "inversiond-for-tests") { _ in StderrLog() }
+let logger = Logger(label: "inversiond-for-tests") { _ in JournalLog.forProcess() }
 do {
   // Steps take a while, so that a test can act while a job runs.
   let gate = StepGate.timed(milliseconds: 20)
-  try await Daemon(configuration, logger: logger).run { FastMaker(gate: gate) }
+  try await Daemon(configuration, logger: logger).run(model: "fast", FastModels(gate: gate))
 } catch let error as InversionError {
   FileHandle.standardError.write(Data("error: \(error)\n".utf8))
   exit(error.code.exitStatus)

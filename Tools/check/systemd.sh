@@ -1,112 +1,26 @@
 #!/usr/bin/env bash
-# Runs the installed units under a systemd of their own, on a copy-on-write view of this machine: users, socket
-# activation by a first request, hardening, reload, restart, stop. Nothing outside the view changes.
-# Needs root, the release build (`make release`) and the packages systemd, util-linux, procps and curl.
-# Usage: Tools/check/systemd.sh
+# Installs the Debian package under a systemd of its own, on a copy-on-write view of this machine, and lives through
+# what a service lives through: activation, reload, hang, crash, no memory, upgrade, removal. Nothing outside the view
+# changes.
+# Usage: Tools/check/systemd.sh. Exit status 77: this machine cannot run it (not root, or a tool is missing).
+#   INVERSION_BUILD=FOLDER  the built programs, by default .build/release
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" -eq 0 ] || { echo 'systemd: only root can start a manager; run it through sudo' >&2; exit 77; }
-for tool in unshare nsenter pgrep curl systemctl; do
+for tool in unshare nsenter pgrep curl systemctl dpkg-deb; do
   command -v "$tool" >/dev/null && continue
-  echo "systemd: '$tool' is missing; apt-get install util-linux procps curl systemd" >&2
-  exit 69
+  echo "systemd: '$tool' is missing; apt-get install util-linux procps curl systemd dpkg" >&2
+  exit 77
 done
+# shellcheck source=Tools/check/manager.sh
+. Tools/check/manager.sh
 
-state=$(mktemp -d /tmp/inv-systemd-XXXXXX)
-groups=()
-manager=''
-outer=''
-cleanup() {
-  if [ -n "$manager" ]; then
-    kill -s RTMIN+3 "$manager" 2>/dev/null || true
-  elif [ -n "$outer" ]; then
-    kill "$outer" 2>/dev/null || true # takes what it started with it
-  fi
-  [ -z "$outer" ] || wait "$outer" 2>/dev/null || true
-  local i
-  for ((i = ${#groups[@]} - 1; i >= 0; i--)); do
-    find "${groups[$i]}" -depth -type d -exec rmdir {} + 2>/dev/null || true
-  done
-  rm -rf "$state"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-# What becomes PID 1 of the view. It runs in the project's folder, with all mounts private.
-cat >"$state/init.sh" <<'INIT'
-set -euo pipefail
-state=$1 project=$PWD
-mount -t tmpfs tmpfs "$state"
-mkdir "$state"/{up,work,root}
-mount -t overlay overlay -o "lowerdir=/,upperdir=$state/up,workdir=$state/work" "$state/root"
-Tools/install.sh "$state/root" /usr >/dev/null
-cd "$state/root"
-mount -t proc proc proc
-for shared in sys irq bus sysrq-trigger; do # else systemd-sysctl would write this machine's own
-  [ -e "proc/$shared" ] || continue
-  mount --bind "proc/$shared" "proc/$shared"
-  mount -o remount,bind,ro "proc/$shared"
-done
-mount -t tmpfs tmpfs run
-mount -t tmpfs tmpfs tmp
-mount -t tmpfs tmpfs dev
-for device in null zero full random urandom tty; do
-  touch "dev/$device"
-  mount --bind "/dev/$device" "dev/$device"
-done
-mkdir dev/pts dev/shm
-mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
-ln -s pts/ptmx dev/ptmx
-ln -s /proc/self/fd dev/fd
-ln -s /proc/self/fd/0 dev/stdin
-ln -s /proc/self/fd/1 dev/stdout
-ln -s /proc/self/fd/2 dev/stderr
-mkdir -p .old
-pivot_root . .old
-umount -l /.old
-: >/etc/machine-id
-exec env -i container=inversion PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-  /lib/systemd/systemd --unit=basic.target --show-status=no
-INIT
-
-# A subgroup of our own in every hierarchy keeps the manager's groups away from this machine's.
-make_groups() {
-  local line names path mounted
-  while IFS= read -r line; do
-    IFS=: read -r _ names path <<<"$line"
-    case $names in *cpuset*) continue ;; esac
-    for mounted in "/sys/fs/cgroup/${names#name=}" /sys/fs/cgroup/unified /sys/fs/cgroup; do
-      [ -e "$mounted/cgroup.procs" ] || continue
-      mkdir -p "$mounted$path/inversion-$$" && groups+=("$mounted$path/inversion-$$")
-      break
-    done
-  done < <(cat /proc/self/cgroup)
-}
-
-start_manager() {
-  (
-    for group in "${groups[@]}"; do echo "$BASHPID" >"$group/cgroup.procs" || true; done
-    exec setsid unshare --pid --fork --mount --uts --ipc --net --cgroup --kill-child=KILL --propagation private \
-      bash "$state/init.sh" "$state"
-  ) &
-  outer=$!
-  local tries
-  for tries in $(seq 100); do
-    manager=$(pgrep -P "$outer" -x systemd || true)
-    if [ -n "$manager" ] && inside systemctl is-system-running --wait >/dev/null 2>&1; then return 0; fi
-    kill -0 "$outer" 2>/dev/null || break
-    read -rt 0.1 <> <(:) || true
-  done
-  echo "systemd: the manager did not come up (after $tries tries)" >&2
-  exit 70
-}
-
-inside() { nsenter -t "$manager" -a env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 step() { printf 'systemd: %s\n' "$1"; }
 fail() {
   printf 'systemd: FAILED: %s\n' "$1" >&2
   [ ! -s "$state/log" ] || tail -n 5 "$state/log" >&2
+  inside journalctl --sync || true
   inside journalctl --no-pager -n 30 -u inversiond >&2 || true
   exit 70
 }
@@ -114,17 +28,34 @@ ask() { # ROUTE
   inside curl --silent --show-error --fail --max-time 60 --unix-socket /run/inversiond.sock "http://localhost$1"
 }
 property() { inside systemctl show --value -p "$1" inversiond.service; }
+# Waits until the service is another process: a manager notices an end a moment after it.
+replaced() { # PID
+  local tries now
+  for tries in $(seq 300); do
+    now=$(property MainPID)
+    [ "$now" = "$1" ] || [ "$now" = 0 ] || return 0
+    read -rt 0.1 <> <(:) || true
+  done
+  return 1
+}
+override() { # TEXT: what the unit shall have beside its own; nothing takes it back
+  inside mkdir -p /run/systemd/system/inversiond.service.d
+  printf '[Service]\n%s\n' "$1" | inside tee /run/systemd/system/inversiond.service.d/test.conf >/dev/null
+  inside systemctl daemon-reload
+}
 
-make_groups
+INVERSION_DEB_COMPRESSION=none Tools/deb.sh "$state/inversion.deb" >/dev/null
+cp "$state/inversion.deb" .build/inversion-check.deb # the view hides the temporary folder
 start_manager
+package=$PWD/.build/inversion-check.deb
 step 'a manager of its own runs'
-inside systemd-sysusers
-inside systemctl daemon-reload
-inside systemctl start inversiond.socket || fail 'the socket does not start'
+
+inside dpkg --install "$package" >"$state/log" 2>&1 || fail 'the package cannot be installed'
+[ "$(inside systemctl is-enabled inversiond.socket)" = enabled ] || fail 'the socket is not enabled'
 [ "$(property ActiveState)" = inactive ] || fail 'the service runs before anybody asked'
 access=$(inside stat -c '%U:%G %a' /run/inversiond.sock)
 [ "$access" = 'inversiond:inversion 660' ] || fail "the socket belongs to $access"
-step "the socket is there ($access), the service is not started yet"
+step "installed: the socket is there ($access), the service is not started yet"
 
 began=$(date +%s%N)
 ask /v1/status >/dev/null || fail 'the first request gets no answer'
@@ -152,16 +83,63 @@ ask /v1/status >/dev/null || fail 'no answer after the reload'
 step 'reload keeps the process'
 
 inside kill -KILL "$pid"
-ask /v1/status >/dev/null || fail 'no answer after kill -9'
-[ "$(property MainPID)" != "$pid" ] || fail 'kill -9 did not end it'
-step 'after kill -9 the next request is answered by a new process, and none was refused'
+asking=()
+for _ in 1 2 3 4 5; do
+  ask /v1/status >/dev/null &
+  asking+=($!)
+done
+for one in "${asking[@]}"; do wait "$one" || fail 'a request failed after kill -9'; done
+replaced "$pid" || fail 'kill -9 did not end it'
+step 'after kill -9 a new process answered five requests that came meanwhile'
 
-inside systemctl stop inversiond.socket inversiond.service || fail 'stop'
+override 'WatchdogSec=2s'
+inside systemctl restart inversiond
+pid=$(property MainPID)
+inside kill -STOP "$pid"
+replaced "$pid" || fail 'the hanging process still runs'
+ask /v1/status >/dev/null || fail 'no answer after a hang'
+inside journalctl --sync
+inside journalctl --no-pager -u inversiond | grep -q 'Watchdog timeout' || fail 'it was not the watchdog'
+step 'a hang was ended by the watchdog, and the service is back'
+
+override $'MemoryMax=4M\nRestart=no'
+inside systemctl restart inversiond >/dev/null 2>&1 && fail 'it starts with 4 MB of memory'
+# With control groups of the old kind the manager sees the kernel's kill, and not what it was for.
+case $(property Result) in oom-kill | signal) ;; *) fail "without memory it ended with $(property Result)" ;; esac
+override ''
+inside systemctl reset-failed inversiond inversiond.socket
+inside systemctl start inversiond.socket
+ask /v1/status >/dev/null || fail 'no answer after the lack of memory'
+step 'without memory it ends, and with memory it is back'
+
+inside cp "$PWD/Tools/check/hardening-probe.py" /usr/lib/inversion/
+override $'Type=oneshot\nExecStart=\nExecStart=/usr/bin/python3 /usr/lib/inversion/hardening-probe.py\nRestart=no'
+inside systemctl stop inversiond.service
+inside systemctl start inversiond.service || fail 'the hardening lets something through'
+override ''
+exposure=$(inside systemd-analyze security --no-pager --threshold=5 inversiond.service | tail -n 1) ||
+  fail "its exposure is above 0.5: $exposure"
+step "the hardening holds, from inside (${exposure#→ })"
+
+ask /v1/status >/dev/null || fail 'no answer before the upgrade'
+pid=$(property MainPID)
+inside dpkg --install "$package" >"$state/log" 2>&1 &
+upgrade=$!
+while kill -0 "$upgrade" 2>/dev/null; do ask /v1/status >/dev/null || fail 'a request failed during the upgrade'; done
+wait "$upgrade" || fail 'the package cannot be upgraded'
+ask /v1/status >/dev/null || fail 'no answer after the upgrade'
+replaced "$pid" || fail 'the upgrade left the old program running'
+step 'an upgrade in place failed no request'
+
 [ "$(property Result)" = success ] || fail "it stopped with $(property Result)"
-step 'it stops cleanly'
 # In a container whose root may not raise limits, LimitNICE= is without effect, and libdispatch says so.
-inside journalctl --no-pager -u inversiond | grep -v 'thread priority' | grep -iE 'failed to |not permitted|denied' &&
+inside journalctl --no-pager -u inversiond | grep -v 'thread priority' | grep -iE 'not permitted|denied' &&
   fail 'the hardening bites it'
-inside systemd-analyze security --no-pager --threshold=10 inversiond.service >/dev/null ||
-  fail 'its exposure is above 1.0'
+inside dpkg --remove inversion >"$state/log" 2>&1 || fail 'the package cannot be removed'
+inside pgrep -x inversiond >/dev/null && fail 'something runs after the removal'
+inside test ! -e /run/inversiond.sock || fail 'the socket is there after the removal'
+inside test -e /var/lib/inversion/embeddings/learned.safetensors || fail 'the removal took the words away'
+inside dpkg --purge inversion >"$state/log" 2>&1 || fail 'the package cannot be purged'
+inside test ! -e /var/lib/inversion || fail 'something is left after the purge'
+step 'removed: nothing runs, the words stay until they are purged'
 step 'all in order'

@@ -8,7 +8,7 @@ import Wire
 
 /// What A1111's clients list before they ask for pictures.
 func a1111CatalogRoutes(_ services: Services) -> [Route] {
-  let model = services.generation.maker.modelName
+  let shelf = services.generation.shelf
   let lists: [(name: String, list: @Sendable () -> JSONValue)] = [
     ("samplers", { .array(SamplerName.allCases.map(\.listing)) }),
     (
@@ -17,14 +17,7 @@ func a1111CatalogRoutes(_ services: Services) -> [Route] {
     ),
     (
       "sd-models",
-      {
-        [
-          [
-            "title": .string(model), "model_name": .string(model), "hash": nil, "sha256": nil,
-            "filename": .string(model), "config": nil,
-          ]
-        ]
-      }
+      { .array(shelf.names.map(listing)) }
     ),
     ("embeddings", { embeddings(services.store.table) }),
     ("scripts", { ["txt2img": [], "img2img": []] }),
@@ -37,6 +30,13 @@ func a1111CatalogRoutes(_ services: Services) -> [Route] {
   return (lists + empty.map { ($0, { [] as JSONValue }) }).map { name, list in
     Route(method: .get, path: "/sdapi/v1/\(name)") { _, _ in Response(.ok, list()) }
   }
+}
+
+private func listing(_ model: String) -> JSONValue {
+  [
+    "title": .string(model), "model_name": .string(model), "hash": nil, "sha256": nil, "filename": .string(model),
+    "config": nil,
+  ]
 }
 
 extension SamplerName {
@@ -81,8 +81,8 @@ private func memory() -> JSONValue {
 /// Reads how a picture was made from its file.
 func a1111PngInfoRoutes() -> [Route] {
   [
-    Route(method: .post, path: "/sdapi/v1/png-info") { request, _ in
-      let fields = try RequestFields(json: try await request.bytes(limit: pictureRequestLimit))
+    Route(method: .post, path: "/sdapi/v1/png-info") { request, context in
+      let fields = try RequestFields(json: try await request.bytes(limit: pictureRequestLimit, for: context))
       guard let text = try fields.string("image"), !text.isEmpty else {
         throw FieldError(field: "image", message: "field required", type: "value_error.missing")
       }

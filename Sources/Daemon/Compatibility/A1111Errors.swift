@@ -8,7 +8,7 @@ struct A1111Error: Error {
   let detail: String
 
   static let samplerNotFound = A1111Error(status: .notFound, detail: "Sampler not found")
-  static let invalidPicture = A1111Error(status: .internalServerError, detail: "Invalid encoded image")
+  static let invalidPicture = A1111Error(status: .unprocessableContent, detail: "Invalid encoded image")
 }
 
 extension Response {

@@ -24,13 +24,16 @@ struct A1111Request {
   ]
 
   /// - Throws: `FieldError`, `A1111Error`, `InversionError`.
-  init(_ sent: RequestFields, fromPicture: Bool, options: A1111Options.Values) throws {
+  init(
+    _ sent: RequestFields, fromPicture: Bool, options: A1111Options.Values, _ shelf: ModelShelf
+  ) throws {
     var fields = RequestFields(Self.defaults.merging(fromPicture ? Self.startDefaults : [:]) { $1 })
     // What is null in the request has its default, as for A1111.
     fields.object.merge(sent.object.filter { $0.value != .null }) { $1 }
     try Self.refuseWhatIsMissing(fields)
     let settings = try fields.fields("override_settings")
     var wire = GenerateRequest(prompt: try fields.string("prompt") ?? "")
+    wire.model = try A1111Options.model(settings, shelf) ?? options.model
     wire.negativePrompt = try fields.string("negative_prompt")
     wire.steps = try fields.int("steps")
     wire.guidanceScale = try fields.double("cfg_scale")

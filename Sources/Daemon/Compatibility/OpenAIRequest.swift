@@ -17,13 +17,14 @@ struct OpenAIRequest {
 
   /// - Parameter start: the picture to edit; its own size is the result's unless another is asked for.
   /// - Throws: `FieldError`, `OpenAIError`, `InversionError`.
-  init(_ fields: RequestFields, model: String, start: StartingPicture? = nil) throws {
-    try Self.check(try fields.string("model"), against: model)
+  init(_ fields: RequestFields, shelf: ModelShelf, start: StartingPicture? = nil) throws {
+    let model = try Self.model(try fields.string("model"), shelf)
     guard let prompt = try fields.string("prompt") else {
       throw OpenAIError(
         message: "Missing required parameter: 'prompt'.", parameter: "prompt", code: "missing_required_parameter")
     }
     var wire = GenerateRequest(prompt: prompt)
+    wire.model = model
     wire.negativePrompt = try fields.string("negative_prompt")
     wire.seed = try fields.integer("seed").flatMap { $0 < 0 ? nil : UInt64($0) }
     wire.steps = try fields.int("steps")
@@ -45,13 +46,13 @@ struct OpenAIRequest {
     quality = try fields.string("quality") ?? "auto"
   }
 
-  /// Clients are written for OpenAI's own models: their names stand for the one that is here.
-  private static func check(_ name: String?, against model: String) throws {
-    guard let name, name != model, !["dall-e", "gpt-image", "chatgpt-image"].contains(where: name.hasPrefix) else {
-      return
+  /// Clients are written for OpenAI's own models: their names stand for the one that is served anyway.
+  private static func model(_ name: String?, _ shelf: ModelShelf) throws -> String? {
+    guard let name, !["dall-e", "gpt-image", "chatgpt-image"].contains(where: name.hasPrefix) else { return nil }
+    do { return try shelf.resolve(name) } catch {
+      throw OpenAIError(
+        status: .notFound, message: "The model '\(name)' does not exist.", parameter: "model", code: "model_not_found")
     }
-    throw OpenAIError(
-      status: .notFound, message: "The model '\(name)' does not exist.", parameter: "model", code: "model_not_found")
   }
 
   /// `auto`, or `WxH`.

@@ -8,17 +8,17 @@ import Wire
 
 /// OpenAI's image API over the same services. Its list of models is that of `GET /v1/models`.
 func openAIRoutes(_ services: Services) -> [Route] {
-  let model = services.generation.maker.modelName
+  let shelf = services.generation.shelf
   return [
     Route(method: .post, path: "/v1/images/generations") { request, context in
-      let fields = try RequestFields(json: try await request.bytes(limit: context.maxUploadSize))
-      return try await services.answer(OpenAIRequest(fields, model: model), of: "image_generation", for: context)
+      let fields = try RequestFields(json: try await request.bytes(limit: context.maxUploadSize, for: context))
+      return try await services.answer(OpenAIRequest(fields, shelf: shelf), of: "image_generation", for: context)
     },
     Route(method: .post, path: "/v1/images/edits") { request, context in
-      let body = try await request.bytes(limit: pictureRequestLimit)
+      let body = try await request.bytes(limit: pictureRequestLimit, for: context)
       let form = try MultipartForm(Array(body.readableBytesView), contentType: request.headers[.contentType] ?? "")
       let fields = RequestFields(form.texts.mapValues { .string($0) })
-      let asked = try OpenAIRequest(fields, model: model, start: StartingPicture(form, fields))
+      let asked = try OpenAIRequest(fields, shelf: shelf, start: StartingPicture(form, fields))
       return try await services.answer(asked, of: "image_edit", for: context)
     },
   ]

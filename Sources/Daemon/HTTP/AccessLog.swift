@@ -4,6 +4,7 @@ import Logging
 /// One line a request.
 struct AccessLog: Sendable {
   let logger: Logger
+  let metrics: Metrics
 
   struct Entry {
     private let method: String
@@ -31,7 +32,11 @@ struct AccessLog: Sendable {
     fileprivate var line: Logger.Message { "\(method) \(path.escapedForLog)" }
   }
 
-  func write(_ entry: Entry) { logger.info(entry.line, metadata: entry.metadata) }
+  /// A denial is a warning: whoever runs the daemon may want to know who asks for what.
+  func write(_ entry: Entry) {
+    metrics.addAnswer(status: entry.status, clientLeft: entry.clientLeft)
+    logger.log(level: entry.status == 403 ? .warning : .info, entry.line, metadata: entry.metadata)
+  }
 }
 
 extension String {

@@ -13,6 +13,7 @@ extension InversionError.Code {
     case .badFile, .badPicture, .badEmbedding, .promptTooLong, .unknownEmbedding: .unprocessableContent
     case .notFound: .notFound
     case .cancelled: .conflict
+    case .notAllowed: .forbidden
     case .busy: .serviceUnavailable
     case .fileUnavailable, .badModel, .daemonUnavailable, .socketInUse, .diverged, .internal: .internalServerError
     }

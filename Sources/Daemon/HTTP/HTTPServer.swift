@@ -1,4 +1,3 @@
-import Embeddings
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -16,6 +15,10 @@ final class HTTPServer: Sendable {
     var headerBytes = 32 << 10
     var headerFields = 100
     var connections = 128
+    /// Of the bodies of all requests together.
+    var bodyBytes = 256 << 20
+    /// A client that takes nothing of its answer for this time is hung up on.
+    var readPatience = TimeAmount.seconds(60)
     /// A connection without a request, or with half of one, is closed after this time.
     var idleTimeout = TimeAmount.seconds(60)
   }
@@ -29,18 +32,21 @@ final class HTTPServer: Sendable {
   /// Takes the descriptor over and starts to accept.
   init(
     descriptor: CInt, responder: some HTTPResponder<DaemonContext>, limits: Limits, group: any EventLoopGroup,
-    logger: Logger
+    metrics: Metrics, logger: Logger
   ) async throws {
-    let log = AccessLog(logger: logger)
+    let log = AccessLog(logger: logger, metrics: metrics)
+    let bodies = BodyMemory(limit: limits.bodyBytes)
     let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
       maxHeaderFieldSize: limits.headerFieldBytes, maxHeaderListSize: limits.headerBytes,
       maxHeaderFieldCount: limits.headerFields)
     let child = HTTP1Channel(
       responder: { request, writer, channel in
-        try await respond(with: responder, to: request, writer: writer, channel: channel, log: log)
+        try await respond(with: responder, to: request, writer: writer, channel: channel, bodies: bodies, log: log)
       },
       configuration: HTTP1Channel.Configuration(
-        additionalChannelHandlers: [DrainHandler(), ProtocolErrorHandler()], idleTimeout: limits.idleTimeout,
+        additionalChannelHandlers: [
+          SlowReaderHandler(patience: limits.readPatience), DrainHandler(), ProtocolErrorHandler(),
+        ], idleTimeout: limits.idleTimeout,
         httpDecoderConfiguration: decoder))
     self.child = child
     self.limits = limits
@@ -131,14 +137,15 @@ private final class Connections: Sendable {
 /// Answers one request and logs it.
 private func respond(
   with responder: some HTTPResponder<DaemonContext>, to request: Request, writer: consuming ResponseWriter,
-  channel: any Channel, log: AccessLog
+  channel: any Channel, bodies: BodyMemory, log: AccessLog
 ) async throws {
   var entry = AccessLog.Entry(request)
-  if request.waitsForContinue && request.declaredLength <= EmbeddingFile.byteLimit {
+  if request.waitsForContinue && request.declaredLength <= pictureRequestLimit {
     try await writer.writeInformationalHead(HTTPResponse(status: .continue))
   }
-  let context = DaemonContext(source: ApplicationRequestContextSource(channel: channel, logger: log.logger))
-  entry.user = await context.peerUser()
+  var context = DaemonContext(source: ApplicationRequestContextSource(channel: channel, logger: log.logger))
+  context.bodies = bodies.share()
+  entry.user = await context.peer()?.user
   let response: Response
   do {
     response = try await responder.respond(to: request, context: context)

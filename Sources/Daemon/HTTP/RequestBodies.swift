@@ -15,15 +15,20 @@ extension Request {
   private static let discardLimit = 64 << 20
 
   /// The whole body.
-  /// - Throws: `BodyTooLarge`.
-  func bytes(limit: Int) async throws -> ByteBuffer {
+  /// - Throws: `BodyTooLarge`; `.busy` when other requests' bodies have left no memory for it.
+  func bytes(limit: Int, for context: DaemonContext) async throws -> ByteBuffer {
     if waitsForContinue && declaredLength > limit { throw BodyTooLarge(limit: limit) }
     var count = 0
     var buffer = ByteBuffer()
     for try await part in body {
       count += part.readableBytes
       if count > Self.discardLimit { break }
-      if count > limit { buffer.clear() } else { buffer.writeImmutableBuffer(part) }
+      if count > limit {
+        buffer.clear()
+      } else {
+        try context.bodies?.take(part.readableBytes)
+        buffer.writeImmutableBuffer(part)
+      }
     }
     guard count <= limit else { throw BodyTooLarge(limit: limit) }
     return buffer
@@ -35,9 +40,9 @@ extension Request {
   var declaredLength: Int { headers[.contentLength].flatMap { Int($0) } ?? 0 }
 
   /// Decodes the JSON body.
-  /// - Throws: `.invalidArgument` naming the field; `BodyTooLarge`.
-  func json<T: Decodable>(_ type: T.Type, limit: Int) async throws -> T {
-    let buffer = try await bytes(limit: limit)
+  /// - Throws: `.invalidArgument` naming the field; what `bytes` throws.
+  func json<T: Decodable>(_ type: T.Type, limit: Int, for context: DaemonContext) async throws -> T {
+    let buffer = try await bytes(limit: limit, for: context)
     do {
       return try JSONDecoder().decode(type, from: Data(buffer.readableBytesView))
     } catch let error as DecodingError {

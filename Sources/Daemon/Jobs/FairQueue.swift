@@ -2,8 +2,8 @@
 /// another wait for all of them.
 package struct FairQueue<Element> {
   /// Numbers of elements that may wait.
-  let limitPerOwner: Int
-  let limit: Int
+  var limitPerOwner: Int
+  var limit: Int
   /// The next owner to be served comes first; none has an empty list.
   private var owners: [(owner: UInt32, elements: [Element])] = []
 

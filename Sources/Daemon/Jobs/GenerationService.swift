@@ -10,6 +10,14 @@ public actor GenerationService {
   public struct Limits: Sendable {
     public var waitingPerUser = 8
     public var waiting = 32
+    /// Pixels times steps of one order, over all its pictures; nil is no limit.
+    public var pixelSteps: Int?
+    /// Orders that one user may send in a minute; nil is no limit.
+    public var requestsPerMinute: Int?
+    /// From an order's arrival to its end; nil is no limit.
+    public var jobTime: Duration?
+    /// A model that nobody asks for goes from memory after this time; nil keeps it.
+    public var keepAlive: Duration?
 
     public init() {}
   }
@@ -20,33 +28,65 @@ public actor GenerationService {
     case draining(waiters: [CheckedContinuation<Void, Never>])
   }
 
-  public nonisolated let maker: any PictureMaker
-  public nonisolated let limits: Limits
+  public nonisolated let shelf: ModelShelf
+  private nonisolated let words: WordStores
+  public private(set) var limits: Limits
   /// The denoiser blocks for seconds: a thread of its own keeps the routes answering.
   private let thread = NIOThreadPool(numberOfThreads: 1)
   private var state = State.open
   private var queue: FairQueue<Job>
+  private var rate: RateLimiter?
   private var running: Job?
   private var jobCount = 0
+  /// Waits for the time after which the model goes.
+  private var unloading: Task<Void, any Error>?
   private let progress = Counter()
+  private let onEnd: @Sendable (JobRecord) -> Void
 
-  public init(maker: any PictureMaker, limits: Limits = Limits()) {
-    self.maker = maker
+  /// - Parameter onEnd: is told of each job that has ended.
+  public init(
+    shelf: ModelShelf, words: WordStores, limits: Limits = Limits(),
+    onEnd: @escaping @Sendable (JobRecord) -> Void = { _ in }
+  ) {
+    self.shelf = shelf
+    self.words = words
     self.limits = limits
+    self.onEnd = onEnd
+    self.rate = limits.requestsPerMinute.map { RateLimiter(perMinute: $0) }
     self.queue = FairQueue(limitPerOwner: limits.waitingPerUser, limit: limits.waiting)
     thread.start()
   }
 
   deinit { thread.shutdownGracefully { _ in } }
 
+  /// Takes other limits over, for the orders that come from now on.
+  public func set(_ limits: Limits) {
+    if limits.requestsPerMinute != self.limits.requestsPerMinute {
+      rate = limits.requestsPerMinute.map { RateLimiter(perMinute: $0) }
+    }
+    self.limits = limits
+    queue.limit = limits.waiting
+    queue.limitPerOwner = limits.waitingPerUser
+  }
+
   /// Queues an order. Read the job's `events`, and `cancel` it when nobody wants the answer any more.
-  /// - Throws: `.busy` when the queue is full or the daemon is stopping.
+  /// - Throws: `.busy` when the queue is full, the user has asked too often, or the daemon is stopping;
+  ///   `.invalidArgument` for an order over the limits; `.notFound` for a model that is not there.
   public func submit(
-    _ order: Order, embeddings: EmbeddingTable, owner: UInt32 = 0
+    _ order: Order, owner: UInt32 = 0
   ) throws(InversionError) -> Job {
     guard case .open = state else { throw InversionError(.busy, "the daemon is stopping; try again later") }
+    let model = try shelf.resolve(order.model)
+    try check(order, model)
+    if let wait = rate?.take(owner) {
+      let seconds = Int((wait / .seconds(1)).rounded(.up))
+      throw InversionError(
+        .busy, "over \(limits.requestsPerMinute ?? 0) requests in a minute; try again in \(seconds) s")
+    }
     jobCount += 1
-    let job = Job(id: "\(jobCount)", owner: owner, order: order, embeddings: embeddings) { [weak self] job in
+    // The snapshot is taken when the order comes: what its writer saw is what it gets.
+    let job = Job(id: "\(jobCount)", owner: owner, order: order, model: model, embeddings: words.table(of: model)) {
+      [weak self] job in
       Task { [weak self] in await self?.dropIfWaiting(job) }
     }
     guard queue.append(job, owner: owner) else {
@@ -54,15 +94,43 @@ public actor GenerationService {
     }
     let ahead = (running == nil ? 0 : 1) + (queue.inOrder.firstIndex { $0 === job } ?? 0)
     job.send(.queued(QueuedEvent(job: job.id, ahead: ahead)))
+    if let limit = limits.jobTime { end(job, after: limit) }
     runNextIfIdle()
     return job
   }
 
+  private func check(_ order: Order, _ model: String) throws(InversionError) {
+    guard let limit = limits.pixelSteps else { return }
+    let request = order.request
+    // Stable Diffusion's own size stands for that of a model that is not known yet.
+    let side = shelf.reply(model).nativeSize ?? 512
+    let (width, height) = (request.width ?? side, request.height ?? side)
+    // The order's own bounds keep the product far below an overflow.
+    let work = width * height * request.count * request.steps
+    guard work <= limit else {
+      throw InversionError(
+        .invalidArgument,
+        "\(request.count) x \(width)x\(height) pixels x \(request.steps) steps are \(work), "
+          + "over the limit of \(limit); ask for less")
+    }
+  }
+
+  private func end(_ job: Job, after limit: Duration) {
+    Task { [weak job] in
+      try await Task.sleep(for: limit)
+      job?.cancel(because: "took longer than \(Int(limit / .seconds(1))) s, the daemon's limit")
+    }
+  }
+
   /// Cancels the job of this id.
-  /// - Throws: `.notFound` when no such job waits or runs.
-  public func cancel(_ id: String) throws(InversionError) {
+  /// - Parameter user: whose jobs may be cancelled; nil for everybody's.
+  /// - Throws: `.notFound` when no such job waits or runs; `.notAllowed` when it is another user's.
+  public func cancel(_ id: String, by user: UInt32? = nil) throws(InversionError) {
     guard let job = ([running].compactMap { $0 } + queue.inOrder).first(where: { $0.id == id }) else {
       throw InversionError(.notFound, "'\(id)': no such job waits or runs")
+    }
+    guard user == nil || job.owner == user else {
+      throw InversionError(.notAllowed, "job '\(id)' is another user's; only an administrator may cancel it")
     }
     job.cancel()
   }
@@ -122,8 +190,12 @@ public actor GenerationService {
   private func run(_ job: Job) async {
     let result: Result<GenerateReply, InversionError>
     do {
-      let reply = try await thread.runIfActive { [maker, progress] in
-        try job.perform(with: maker) { progress.value.add(1, ordering: .relaxed) }
+      let reply = try await thread.runIfActive { [shelf, words, progress] in
+        let maker = try shelf.take(job.model)
+        // While nothing else runs, all memory that is left is this job's.
+        try Self.checkRoom(for: job.order, maker)
+        let embeddings = try job.embeddings ?? words.store(of: job.model, maker).table
+        return try job.perform(with: maker, embeddings: embeddings) { progress.value.add(1, ordering: .relaxed) }
       }
       result = .success(reply)
     } catch let error as InversionError {
@@ -131,15 +203,46 @@ public actor GenerationService {
     } catch {
       result = .failure(InversionError(.internal, "job '\(job.id)': \(error)"))
     }
+    shelf.touch()
     job.finish(result)
+    onEnd(JobRecord(job, result))
     running = nil
+    unloadLater()
     runNextIfIdle()
     resumeDrainIfDone()
   }
 
+  /// - Throws: `.busy` with the figures, rather than being killed by the kernel.
+  private static func checkRoom(for order: Order, _ maker: any PictureMaker) throws(InversionError) {
+    let (needed, room) = (maker.memory(of: order.request), MemoryRoom.now())
+    guard needed <= room.available else {
+      throw InversionError(
+        .busy,
+        "the request takes about \(needed >> 20) MiB, and \(room.bound) leaves \(room.available >> 20) MiB; ask for "
+          + "smaller or fewer pictures, or try again later")
+    }
+  }
+
+  private func unloadLater() {
+    unloading?.cancel()
+    guard let time = limits.keepAlive else { return }
+    unloading = Task { [weak self] in
+      try await Task.sleep(for: time)
+      await self?.unloadIfIdle()
+    }
+  }
+
+  /// Takes the model out of memory when no job runs or waits.
+  public func unloadIfIdle() async {
+    guard running == nil, queue.isEmpty else { return }
+    shelf.unload()
+  }
+
   private func dropIfWaiting(_ job: Job) {
     if queue.remove(where: { $0 === job }) != nil {
-      job.finish(.failure(Job.cancellation(job.id)))
+      let failure = Result<GenerateReply, InversionError>.failure(job.cancellation)
+      job.finish(failure)
+      onEnd(JobRecord(job, failure))
       resumeDrainIfDone()
     }
   }

@@ -12,11 +12,15 @@ public final class Job: Sendable {
   /// The user whose job it is.
   let owner: UInt32
   let order: Order
-  let embeddings: EmbeddingTable
+  let model: String
+  /// Nil when its model was not known when it came: then those of its beginning.
+  let embeddings: EmbeddingTable?
   /// What happens to it, in order; the last one is `result` or `error`. For one reader.
   public let events: AsyncStream<GenerateEvent>
   private let continuation: AsyncStream<GenerateEvent>.Continuation
   private let cancelled = Atomic(false)
+  /// Why it was cancelled, for the error.
+  private let reason = Mutex("was cancelled")
   private let interrupted = Atomic(false)
   private let stepsDone = Atomic(0)
   private let stepsPlanned: Atomic<Int>
@@ -25,11 +29,13 @@ public final class Job: Sendable {
 
   /// - Parameter onCancel: called by the first `cancel`, on its thread.
   init(
-    id: String, owner: UInt32, order: Order, embeddings: EmbeddingTable, onCancel: @escaping @Sendable (Job) -> Void
+    id: String, owner: UInt32, order: Order, model: String, embeddings: EmbeddingTable?,
+    onCancel: @escaping @Sendable (Job) -> Void
   ) {
     self.id = id
     self.owner = owner
     self.order = order
+    self.model = model
     self.embeddings = embeddings
     self.onCancel = onCancel
     stepsPlanned = Atomic(order.request.steps)
@@ -38,7 +44,11 @@ public final class Job: Sendable {
   }
 
   /// Ends the job: at once when it waits, after the step in progress when it runs.
-  public func cancel() {
+  public func cancel() { cancel(because: nil) }
+
+  /// - Parameter why: goes on "job '7' ..." in the error.
+  func cancel(because why: String?) {
+    if let why { reason.withLock { $0 = why } }
     if !cancelled.exchange(true, ordering: .sequentiallyConsistent) { onCancel(self) }
   }
 
@@ -67,7 +77,7 @@ public final class Job: Sendable {
   /// Makes the pictures, on the calling thread, and sends progress.
   /// - Throws: what the model or the picture codec throws; `.cancelled`.
   func perform(
-    with maker: any PictureMaker, onStep: () -> Void
+    with maker: any PictureMaker, embeddings: EmbeddingTable, onStep: () -> Void
   ) throws -> GenerateReply {
     var watch = Stopwatch(since: submitted)
     let queued = watch.lap()
@@ -106,12 +116,13 @@ public final class Job: Sendable {
   }
 
   private func throwIfCancelled() throws(InversionError) {
-    if isCancelled { throw Self.cancellation(id) }
+    if isCancelled { throw cancellation }
   }
 
-  static func cancellation(_ id: String) -> InversionError {
-    InversionError(.cancelled, "job '\(id)' was cancelled")
-  }
+  var cancellation: InversionError { InversionError(.cancelled, "job '\(id)' \(reason.withLock { $0 })") }
+
+  /// From its arrival until now.
+  var age: Duration { .now - submitted }
 }
 
 /// Times of consecutive parts, in milliseconds.

@@ -6,6 +6,8 @@ import Wire
 /// A generate request, checked: what the engine shall make, and as which file.
 public struct Order: Sendable, Equatable {
   public let request: GenerationRequest
+  /// The name of a model; nil is the daemon's own choice.
+  public let model: String?
   public let format: PictureFormat
   /// 1 to 100; nil is lossless where the format can be.
   public let quality: Int?
@@ -43,6 +45,7 @@ public struct Order: Sendable, Equatable {
     try Self.readNoise(wire, into: &request)
     request.start = if let start { start } else { try StartingPicture(wire) }
     self.request = request
+    self.model = wire.model
     self.format = try wire.format.map { name throws(InversionError) in try Self.choice(name, "format") } ?? .png
     self.quality = try wire.quality.map { quality throws(InversionError) in
       try Self.within(Limit.quality, quality, "quality")

@@ -14,6 +14,9 @@ public protocol PictureMaker: Sendable {
   /// Which embeddings fit, and which words are taken.
   var embeddingVocabulary: EmbeddingVocabulary { get }
 
+  /// About how many bytes a request takes at its peak.
+  func memory(of request: GenerationRequest) -> Int
+
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
   /// - Throws: `InversionError`.
   func begin(_ request: GenerationRequest, embeddings: EmbeddingTable) throws -> Pictures

@@ -10,7 +10,7 @@ func embeddingRoutes(_ services: Services) -> [Route] {
     Route(method: .get, path: "/v1/embeddings") { _, _ in
       Response(.ok, EmbeddingsReply(store.table))
     },
-    Route(method: .post, path: "/v1/embeddings/rescan") { _, _ in
+    Route(method: .post, path: "/v1/embeddings/rescan", role: .manage) { _, _ in
       Response(.ok, EmbeddingsReply(store.rescan()))
     },
     Route(method: .get, path: "/v1/embeddings/:name") { _, context in
@@ -21,13 +21,13 @@ func embeddingRoutes(_ services: Services) -> [Route] {
       }
       return Response(.ok, EmbeddingReply(embedding, in: table))
     },
-    Route(method: .put, path: "/v1/embeddings/:name") { request, context in
+    Route(method: .put, path: "/v1/embeddings/:name", role: .manage) { request, context in
       let name = try context.pathParameter("name")
-      let body = try await request.bytes(limit: EmbeddingFile.byteLimit)
+      let body = try await request.bytes(limit: EmbeddingFile.byteLimit, for: context)
       let embedding = try store.add(Array(body.readableBytesView), as: name)
       return Response(.ok, EmbeddingReply(embedding, in: store.table))
     },
-    Route(method: .delete, path: "/v1/embeddings/:name") { _, context in
+    Route(method: .delete, path: "/v1/embeddings/:name", role: .manage) { _, context in
       let name = try context.pathParameter("name")
       try store.remove(name)
       return Response(.ok, RemovedReply(removed: name, generation: store.table.generation))

@@ -10,7 +10,7 @@ let pictureRequestLimit = 48 << 20
 func generateRoutes(_ services: Services) -> [Route] {
   [
     Route(method: .post, path: "/v1/generate") { request, context in
-      let wire = try await request.json(GenerateRequest.self, limit: pictureRequestLimit)
+      let wire = try await request.json(GenerateRequest.self, limit: pictureRequestLimit, for: context)
       let order = try Order(wire)
       let job = try await services.submit(order, for: context)
       let wantsEvents = wire.stream ?? request.headers[.accept]?.contains("text/event-stream") ?? false
@@ -18,7 +18,8 @@ func generateRoutes(_ services: Services) -> [Route] {
     },
     Route(method: .post, path: "/v1/cancel/:job") { _, context in
       let id = try context.pathParameter("job")
-      try await services.generation.cancel(id)
+      let isAdmin = services.access.policy.role(of: await context.peer()) >= .admin
+      try await services.generation.cancel(id, by: isAdmin ? nil : await context.owner())
       return Response(.ok, CancelReply(cancelled: id))
     },
   ]
@@ -28,8 +29,7 @@ extension Services {
   /// Queues an order of a client's; the job ends when the client hangs up.
   /// - Throws: `.busy`.
   func submit(_ order: Order, for context: DaemonContext) async throws -> Job {
-    // The snapshot is taken when the request arrives: what its writer saw is what it gets.
-    let job = try await generation.submit(order, embeddings: store.table, owner: await context.peerUser() ?? 0)
+    let job = try await generation.submit(order, owner: await context.owner())
     // A client that has hung up waits for no picture. (One that has only closed its sending half still does.)
     context.channel.closeFuture.whenComplete { [weak job] _ in job?.cancel() }
     return job
@@ -55,6 +55,6 @@ extension Job {
       }
     }
     // The stream ends without a last event when the task that reads it is cancelled.
-    throw Job.cancellation(id)
+    throw cancellation
   }
 }

@@ -42,7 +42,7 @@ extension EmbeddingsReply {
 }
 
 extension ModelReply {
-  init(_ maker: any PictureMaker) {
-    self.init(name: maker.modelName, nativeSize: maker.nativeSize, embeddingWidth: maker.embeddingWidth)
+  init(name: String, _ maker: any PictureMaker) {
+    self.init(name: name, nativeSize: maker.nativeSize, embeddingWidth: maker.embeddingWidth)
   }
 }

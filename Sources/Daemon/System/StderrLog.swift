@@ -25,7 +25,7 @@ public struct StderrLog: LogHandler {
   }
 
   /// As in sd-daemon(3).
-  private static func priority(of level: Logger.Level) -> Int {
+  static func priority(of level: Logger.Level) -> Int {
     switch level {
     case .critical: 2
     case .error: 3

@@ -1,9 +1,12 @@
 import Errors
 import Files
 
-/// Captions with a gap `{}` for the word that is learned.
-public struct PromptTemplates: Sendable, Equatable {
+/// Captions with a gap `{}` (or, as AUTOMATIC1111 writes it, `[name]`) for the word that is learned, and perhaps
+/// `[filewords]` for what the picture's own text says.
+public struct PromptTemplates: Sendable, Equatable, Codable {
   static let gap = "{}"
+  static let name = "[name]"
+  static let fileWords = "[filewords]"
 
   /// `object`, `style` or the file's path.
   public let name: String
@@ -41,13 +44,16 @@ public struct PromptTemplates: Sendable, Equatable {
     self.texts = texts
   }
 
+  /// What a caption without a gap becomes: the word, then what the picture's text says.
+  static let captioned = "\(gap), \(fileWords)"
+
   /// Reads a text file, one template a line; empty lines and lines that begin with `#` are skipped.
   /// - Throws: `fileUnavailable`, or `badFile` naming file and line.
   public init(file path: String) throws {
     try self.init(name: path, text: readFile(path: path, limit: Self.fileLimit), path: path)
   }
 
-  private static let fileLimit = 1 << 20
+  static let fileLimit = 1 << 20
 
   init(name: String, text bytes: [UInt8], path: String) throws {
     guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -55,7 +61,7 @@ public struct PromptTemplates: Sendable, Equatable {
     }
     var texts: [String] = []
     for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-      let template = line.trimmingSpaces
+      let template = line.trimmingSpaces.replacing(Self.name, with: Self.gap)
       if template.isEmpty || template.hasPrefix("#") { continue }
       guard template.pieces.count == 2 else {
         throw InversionError(
@@ -73,19 +79,11 @@ public struct PromptTemplates: Sendable, Equatable {
 
 extension String {
   /// What stands before and after each gap of a template.
-  var pieces: [String] {
-    var pieces: [String] = [""]
-    var rest = self[...]
-    while let first = rest.first {
-      if rest.hasPrefix(PromptTemplates.gap) {
-        pieces.append("")
-        rest = rest.dropFirst(PromptTemplates.gap.count)
-      } else {
-        pieces[pieces.count - 1].append(first)
-        rest = rest.dropFirst()
-      }
-    }
-    return pieces
+  var pieces: [String] { pieces(around: PromptTemplates.gap) }
+
+  /// What stands before and after each `gap`.
+  func pieces(around gap: String) -> [String] {
+    split(separator: gap, omittingEmptySubsequences: false).map(String.init)
   }
 }
 

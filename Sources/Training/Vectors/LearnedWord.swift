@@ -25,13 +25,15 @@ struct LearnedWord: Sendable {
     self.vectors = vectors
   }
 
-  private var firstID: Int { model.textEncoder.config.vocabSize }
+  /// The ids of its vectors: behind the vocabulary's.
+  var ids: [Int] {
+    let first = model.textEncoder.config.vocabSize
+    return Array(first..<first + vectors)
+  }
 
   /// The ids of a template with the word in its gap, framed for the text encoder.
   /// - Throws: `promptTooLong`.
-  func ids(of template: String) throws -> [Int] {
-    try model.captionIDs(of: template, word: Array(firstID..<firstID + vectors))
-  }
+  func ids(of template: String) throws -> [Int] { try model.captionIDs(of: template, word: ids) }
 }
 
 extension DiffusionModel {

@@ -15,8 +15,31 @@ struct PictureLatents: Sendable {
   let shape: [Int]
   let mean: [Float]
   let standardDeviation: [Float]
+  /// (h, w): how much each latent pixel counts, 1 on average; nil where all count alike.
+  let mask: [Float]?
   private let scale: Float
   private let shift: Float
+
+  /// Encodes a view, its mask being the mean of the pixels that a latent pixel stands for.
+  init(_ view: PictureView, model: DiffusionModel, memory: WorkingMemory) {
+    let plain = PictureLatents(view.picture, model: model, memory: memory)
+    self.init(plain, mask: view.mask.map { Self.weights($0, height: plain.shape[0], width: plain.shape[1]) })
+  }
+
+  private init(_ other: PictureLatents, mask: [Float]?) {
+    (shape, mean, standardDeviation) = (other.shape, other.mean, other.standardDeviation)
+    (scale, shift, self.mask) = (other.scale, other.shift, mask)
+  }
+
+  private static func weights(_ mask: Picture, height: Int, width: Int) -> [Float] {
+    let small = mask.resized(width: width, height: height, filter: .box)
+    let shares = stride(from: 0, to: small.pixels.count, by: 3).map { Float(small.pixels[$0]) / 255 }
+    let mean = shares.reduce(0, +) / Float(shares.count)
+    // A crop may miss the concept: then nothing of it counts.
+    return mean == 0 ? shares : shares.map { $0 / mean }
+  }
+
+  var fullMask: [Float] { Array(repeating: 1, count: shape[0] * shape[1]) }
 
   /// Encodes a picture whose sides are multiples of the model's.
   init(_ picture: Picture, model: DiffusionModel, memory: WorkingMemory) {
@@ -40,6 +63,7 @@ struct PictureLatents: Sendable {
     self.shape = [shape[0], shape[1], channels]
     self.mean = mean
     standardDeviation = deviation
+    mask = nil
     scale = config.scalingFactor
     shift = config.shiftFactor
   }

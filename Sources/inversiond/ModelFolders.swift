@@ -1,0 +1,47 @@
+import Daemon
+import Errors
+import FoundationEssentials
+import Generation
+import Glibc
+import Models
+
+/// The models of the settings' folders and of the user's, and the one that is named by a path.
+struct ModelFolders: ModelCatalog {
+  /// As the settings or the flag say: a name, or a path.
+  private let standard: String
+  private let folders: [String]
+
+  init(default model: String, folders: [String]) {
+    standard = model
+    let environment = ProcessInfo.processInfo.environment
+    self.folders = folders + [ModelsFolder.standard(environment: environment).path, ModelsFolder.system.path]
+  }
+
+  func names() -> [String] {
+    let found = folders.flatMap { folder in
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      return names.filter { ModelsFolder.isName($0) && Self.isModel("\(folder)/\($0)") }
+    }
+    return Array(Set(found)).sorted()
+  }
+
+  /// How a model is called: of a path, its last part.
+  func name(of model: String) -> String {
+    let last = model.split(separator: "/").last.map(String.init) ?? model
+    let kind = [".safetensors", ".ckpt"].first { last.hasSuffix($0) }
+    return String(last.dropLast(kind?.count ?? 0))
+  }
+
+  /// The path of a model: of the default, whatever it is; else the first of the name in the folders.
+  func path(of model: String) -> String {
+    if model == standard || model == name(of: standard), standard.contains("/") { return standard }
+    return folders.map { "\($0)/\(model)" }.first(where: Self.isModel) ?? model
+  }
+
+  func load(_ name: String) throws -> any PictureMaker { try Pipeline(folder: path(of: name)) }
+
+  /// A package, or a diffusers folder.
+  private static func isModel(_ path: String) -> Bool {
+    ["model.json", "model_index.json"].contains { access("\(path)/\($0)", F_OK) == 0 }
+  }
+}

@@ -1,0 +1,29 @@
+import Logging
+import Synchronization
+
+/// A log that keeps its lines: level, message, and `key=value` for each field.
+public final class RecordedLog: Sendable {
+  private let recorded = Mutex<[String]>([])
+
+  public init() {}
+
+  public var lines: [String] { recorded.withLock { $0 } }
+
+  var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+  private struct Handler: LogHandler {
+    let log: RecordedLog
+    var logLevel = Logger.Level.debug
+    var metadata = Logger.Metadata()
+
+    subscript(metadataKey key: String) -> Logger.MetadataValue? {
+      get { metadata[key] }
+      set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+      let fields = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+      log.recorded.withLock { $0.append("\(event.level) \(event.message)\(fields)") }
+    }
+  }
+}
