@@ -120,16 +120,34 @@ def precisions(result: dict) -> list[str]:
 def reuse(results: dict) -> list[str]:
     lines = [
         "| | denoising, times as fast | final latents, dB | pictures, dB | worst picture, dB |", "|---|---|---|---|---|"]
-    exact = results["rows"][0]["seconds"]
     lines += [
-        f"| `{row['setting']}` | {exact / row['seconds']:.2f} | {row['latents']:.1f} | {row['picture']:.1f}"
-        f" | {row['worst_picture']:.1f} |"
-        for row in results["rows"][1:]]
-    told = (
-        f"{results['prompts']} prompts, {results['steps']} {results['sampler'].upper()} steps, guidance"
-        f" {results['guidance']}, against the exact pictures of `{results['model']}`; {results['threads']} threads of"
-        f" {results['cpu']}{beside(results)}, {results['date']}.")
-    return [*lines, "", told]
+        f"| `{row['setting']}` | {times} | {row['latents']:.1f} | {row['picture']:.1f} | {row['worst_picture']:.1f} |"
+        for row, times in shared(results)]
+    return [*lines, "", f"{asked(results)}, against the exact pictures of `{results['model']}`; {where(results)}"]
+
+
+def reuse_times(results: dict) -> list[str]:
+    """Without the differences, which mean nothing where the weights are random."""
+    lines = ["| | denoising a picture, s | times as fast |", "|---|---|---|"]
+    lines += [
+        f"| `{row['setting']}` | {row['seconds'] / results['prompts']:.1f} | {times} |"
+        for row, times in [(results["rows"][0], "1"), *shared(results)]]
+    return [*lines, "", f"{asked(results)}; random weights of Stable Diffusion 1.5's shape, 512x512; {where(results)}"]
+
+
+def shared(results: dict) -> list[tuple[dict, str]]:
+    """The settings that share work, each with how many times as fast as the exact one it is."""
+    exact, *rows = results["rows"]
+    return [(row, f"{exact['seconds'] / row['seconds']:.2f}") for row in rows]
+
+
+def asked(results: dict) -> str:
+    many = "1 prompt" if results["prompts"] == 1 else f"{results['prompts']} prompts"
+    return f"{many}, {results['steps']} {results['sampler'].upper()} steps, guidance {results['guidance']}"
+
+
+def where(results: dict) -> str:
+    return f"{results['threads']} threads of {results['cpu']}{beside(results)}, {results['date']}."
 
 
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
@@ -141,5 +159,6 @@ TABLES = {
     "memory": ("memory.json", BUDGETS, memory),
     "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
     "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
+    "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }
