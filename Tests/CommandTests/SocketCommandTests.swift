@@ -3,7 +3,7 @@ import Errors
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct SocketCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct SocketCommandTests {
   private func inversion(_ daemon: LiveDaemon, _ arguments: String...) async throws -> Program.Ended {
     // By the variable, as users set it once.
     try await Program.run("inversion", arguments, environment: ["INVERSION_SOCKET": daemon.socketPath])

@@ -5,7 +5,7 @@ import Images
 import Testing
 
 /// `inversion train` and `evaluate` as a user runs them: output, error text, exit status.
-@Suite(.timeLimit(.minutes(2))) struct TrainCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct TrainCommandTests {
   private static func run(_ arguments: [String]) async throws -> Program.Ended {
     try await Program.run("inversion", arguments)
   }

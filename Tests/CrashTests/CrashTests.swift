@@ -4,7 +4,7 @@ import Testing
 
 /// Every input that once trapped, hung or took too much memory, by the parser that it was found in. `Crashes/README.md`
 /// tells what each was.
-@Suite(.timeLimit(.minutes(1))) struct CrashTests {
+@Suite(.timeLimit(.minutes(15))) struct CrashTests {
   struct Crash: Sendable, CustomTestStringConvertible {
     let parser: String
     let file: URL

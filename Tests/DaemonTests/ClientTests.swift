@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// The programs that people have for other image servers, unchanged, against a live socket (Tools/clients).
-@Suite(.timeLimit(.minutes(5)), .serialized) struct ClientTests {
+@Suite(.timeLimit(.minutes(15)), .serialized) struct ClientTests {
   private static let tools = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Tools/clients").path
 

@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func aReloadTakesTheSettingsOverOrChangesNothing() async throws {
+  @Test(.timeLimit(.minutes(15))) func aReloadTakesTheSettingsOverOrChangesNothing() async throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/c.toml"
     func write(_ text: String) throws { try text.write(toFile: path, atomically: false, encoding: .utf8) }

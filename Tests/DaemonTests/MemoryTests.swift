@@ -8,7 +8,7 @@ import Wire
 @testable import Daemon
 
 /// Memory that there is, and what is done when there is not enough.
-@Suite(.timeLimit(.minutes(3))) struct MemoryTests {
+@Suite(.timeLimit(.minutes(15))) struct MemoryTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
