@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much time T-GATE and DeepCache save, and what they do to the pictures: `reuse.py [--model FOLDER] [--prompts N]`.
+"""How much time T-GATE and DeepCache save, and what they do to the pictures: `reuse.py [--model FOLDER]`.
 
 Writes results/reuse-NAME.json, for the tables of docs/sampling.md. A model of random weights tells of the time alone."""
 

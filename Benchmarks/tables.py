@@ -118,8 +118,7 @@ def precisions(result: dict) -> list[str]:
 
 
 def reuse(results: dict) -> list[str]:
-    lines = [
-        "| | denoising, times as fast | final latents, dB | pictures, dB | worst picture, dB |", "|---|---|---|---|---|"]
+    lines = ["| | times as fast | final latents, dB | pictures, dB | worst picture, dB |", "|---|---|---|---|---|"]
     lines += [
         f"| `{row['setting']}` | {times} | {row['latents']:.1f} | {row['picture']:.1f} | {row['worst_picture']:.1f} |"
         for row, times in shared(results)]
