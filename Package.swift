@@ -152,8 +152,8 @@ let package = Package(
     .target(
       name: "FuzzParsers",
       dependencies: [
-        "Daemon", "Embeddings", "Errors", "Formats", "Images", "StrictJSON", "Tokenizer", "Wire",
-        .product(name: "NIOCore", package: "swift-nio"),
+        "Daemon", "Embeddings", "Errors", "Formats", "Generation", "Images", "Models", "StrictJSON", "Tokenizer",
+        "Wire", .product(name: "NIOCore", package: "swift-nio"),
       ],
       path: "Tests/FuzzParsers"),
     // What the tests of several targets share.

@@ -117,6 +117,7 @@ def precisions(result: dict) -> list[str]:
     return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
 
 
+<<<<<<< HEAD
 def concepts(result: dict) -> list[str]:
     lines = [
         "| concept | initializer | its loss | learned | gain | goes to its own word |", "|---|---|---|---|---|---|"]
@@ -164,6 +165,38 @@ def trainings(result: dict) -> list[str]:
         f" | {row['retrieved']}/{row['words']} | {edits(row)} | {row['norm']:.2f} | {row['context_drift']:.3f}"
         f" | {row['prior']:.3f} |" for flags, row in result["rows"].items()]
     return [*lines, "", f"Means over the concept sets; {result['date']}."]
+=======
+def reuse(results: dict) -> list[str]:
+    lines = ["| | times as fast | final latents, dB | pictures, dB | worst picture, dB |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{row['setting']}` | {times} | {row['latents']:.1f} | {row['picture']:.1f} | {row['worst_picture']:.1f} |"
+        for row, times in shared(results)]
+    return [*lines, "", f"{asked(results)}, against the exact pictures of `{results['model']}`; {where(results)}"]
+
+
+def reuse_times(results: dict) -> list[str]:
+    """Without the differences, which mean nothing where the weights are random."""
+    lines = ["| | denoising a picture, s | times as fast |", "|---|---|---|"]
+    lines += [
+        f"| `{row['setting']}` | {row['seconds'] / results['prompts']:.1f} | {times} |"
+        for row, times in [(results["rows"][0], "1"), *shared(results)]]
+    return [*lines, "", f"{asked(results)}; random weights of Stable Diffusion 1.5's shape, 512x512; {where(results)}"]
+
+
+def shared(results: dict) -> list[tuple[dict, str]]:
+    """The settings that share work, each with how many times as fast as the exact one it is."""
+    exact, *rows = results["rows"]
+    return [(row, f"{exact['seconds'] / row['seconds']:.2f}") for row in rows]
+
+
+def asked(results: dict) -> str:
+    many = "1 prompt" if results["prompts"] == 1 else f"{results['prompts']} prompts"
+    return f"{many}, {results['steps']} {results['sampler'].upper()} steps, guidance {results['guidance']}"
+
+
+def where(results: dict) -> str:
+    return f"{results['threads']} threads of {results['cpu']}{beside(results)}, {results['date']}."
+>>>>>>> samplers
 
 
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
@@ -174,8 +207,13 @@ TABLES = {
     "training": ("peers.json", f"{PEERS} TASK=training", training),
     "memory": ("memory.json", BUDGETS, memory),
     "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
+<<<<<<< HEAD
     "concepts": ("concepts.json", "Benchmarks/concepts.sh --steps 150", concepts),
     "stopping": ("stopping.json", "Benchmarks/stopping.sh --precision int8", stopping),
     "trainings": ("trainings.json", "Benchmarks/trainings.sh", trainings),
+=======
+    "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
+    "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
+>>>>>>> samplers
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }
