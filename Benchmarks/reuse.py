@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How much time T-GATE and DeepCache save, and what they do to the pictures: `reuse.py [--model FOLDER]`.
 
-Writes results/reuse-NAME.json, for the tables of docs/sampling.md. A model of random weights tells of the time alone."""
+Writes results/reuse-NAME.json, for the tables of docs/sampling.md. Random weights tell of the time alone."""
 
 import argparse
 import datetime

@@ -117,7 +117,6 @@ def precisions(result: dict) -> list[str]:
     return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
 
 
-<<<<<<< HEAD
 def concepts(result: dict) -> list[str]:
     lines = [
         "| concept | initializer | its loss | learned | gain | goes to its own word |", "|---|---|---|---|---|---|"]
@@ -165,7 +164,8 @@ def trainings(result: dict) -> list[str]:
         f" | {row['retrieved']}/{row['words']} | {edits(row)} | {row['norm']:.2f} | {row['context_drift']:.3f}"
         f" | {row['prior']:.3f} |" for flags, row in result["rows"].items()]
     return [*lines, "", f"Means over the concept sets; {result['date']}."]
-=======
+
+
 def reuse(results: dict) -> list[str]:
     lines = ["| | times as fast | final latents, dB | pictures, dB | worst picture, dB |", "|---|---|---|---|---|"]
     lines += [
@@ -196,7 +196,6 @@ def asked(results: dict) -> str:
 
 def where(results: dict) -> str:
     return f"{results['threads']} threads of {results['cpu']}{beside(results)}, {results['date']}."
->>>>>>> samplers
 
 
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
@@ -207,13 +206,10 @@ TABLES = {
     "training": ("peers.json", f"{PEERS} TASK=training", training),
     "memory": ("memory.json", BUDGETS, memory),
     "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
-<<<<<<< HEAD
     "concepts": ("concepts.json", "Benchmarks/concepts.sh --steps 150", concepts),
     "stopping": ("stopping.json", "Benchmarks/stopping.sh --precision int8", stopping),
     "trainings": ("trainings.json", "Benchmarks/trainings.sh", trainings),
-=======
     "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
     "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
->>>>>>> samplers
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }
