@@ -7,7 +7,7 @@ import Testing
   private static let tools = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Tools/clients").path
 
-  @Test(arguments: ["webui.py", "openai_images.py", "aiohttp_client.py", "openapi_check.py"])
+  @Test(arguments: ["webui.py", "openai_images.py", "aiohttp_client.py", "metrics.py", "openapi_check.py"])
   func clientRunsUnchanged(script: String) async throws {
     var environment: [String: String] = [:]
     let variable = "INVERSION_CLIENTS_PYTHON"
