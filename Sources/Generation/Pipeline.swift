@@ -47,7 +47,7 @@ public final class Pipeline: Sendable {
     let (width, height) = (request.width ?? model.nativeSize, request.height ?? model.nativeSize)
     let pixels = request.count * width * height * 3
     let batch = request.isGuided(model) ? 2 * request.count : request.count
-    return pixels + model.activationBytes(width: width, height: height, batch: batch)
+    return pixels + budget.held(of: model.activationBytes(width: width, height: height, batch: batch))
   }
 
   private func check(_ request: GenerationRequest) throws {
