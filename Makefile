@@ -12,6 +12,9 @@ DESTDIR ?=
 SWIFT := Tools/swift.sh swift
 # The Swift runtime goes into the programs: a smaller footprint and nothing to install beside them.
 RELEASE := -c release --static-swift-stdlib
+# All tests run in one process: at once they would hold more files open than a shell allows. A crash is told shortly:
+# the backtrace of a process with so many threads can hang.
+TEST_LIMITS := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 SWIFT_BACKTRACE=enable=no
 SWIFT_SOURCES := Sources Tests Package.swift
 
 help: ## Show this list
@@ -22,7 +25,7 @@ demo: packages ## Teach the embedded model a new word while its daemon runs, and
 
 test: packages ## Run all tests (debug build)
 	$(SWIFT) build --build-tests -j $(JOBS)
-	$(SWIFT) test --skip-build --parallel --num-workers $(JOBS)
+	$(TEST_LIMITS) $(SWIFT) test --skip-build --parallel
 
 build: packages ## Build for work on the code (debug)
 	$(SWIFT) build -j $(JOBS)
@@ -65,7 +68,7 @@ bench-memory: ## Run a command inside limits of memory (MODEL=package, or COMMAN
 	  $(addprefix --cache ,$(CACHE)) --data $(DATA) -- $(COMMAND)
 
 docs: ## Renew the generated parts of the docs and check every path in them
-	@python3 Benchmarks/table.py --write README.md docs/performance.md docs/training.md
+	@python3 Benchmarks/table.py --write README.md docs/performance.md docs/sampling.md docs/training.md docs/results.md
 	@python3 Tools/check/docs.py
 
 interop: packages ## Test the files against the real diffusers library (a venv of its own)

@@ -76,7 +76,7 @@ let package = Package(
     .target(
       name: "Daemon",
       dependencies: [
-        "CSystemd", "Embeddings", "Errors", "Files", "Generation", "Images", "Wire",
+        "CSystemd", "Embeddings", "Errors", "Files", "Generation", "Images", "Measurement", "Models", "Wire",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
@@ -139,7 +139,7 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "Client", "Daemon", "DaemonTestSupport", "Embeddings", "Errors", "Generation", "Images", "Wire",
+        "Client", "Daemon", "DaemonTestSupport", "Embeddings", "Errors", "Generation", "Images", "Measurement", "Wire",
         "inversiond-for-tests",
       ]),
     .testTarget(
@@ -152,8 +152,8 @@ let package = Package(
     .target(
       name: "FuzzParsers",
       dependencies: [
-        "Daemon", "Embeddings", "Errors", "Formats", "Images", "StrictJSON", "Tokenizer", "Wire",
-        .product(name: "NIOCore", package: "swift-nio"),
+        "Daemon", "Embeddings", "Errors", "Formats", "Generation", "Images", "Models", "StrictJSON", "Tokenizer",
+        "Wire", .product(name: "NIOCore", package: "swift-nio"),
       ],
       path: "Tests/FuzzParsers"),
     // What the tests of several targets share.

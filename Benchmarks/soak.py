@@ -69,6 +69,11 @@ class Soak:
         finally:
             connection.close()
 
+    def wait(self, rng: random.Random) -> None:
+        """After a 503: sooner than Retry-After asks, so that the queue stays full."""
+        self.counts["refused"] += 1
+        time.sleep(rng.uniform(0.05, 0.5))
+
     def fault(self, text: str) -> None:
         self.faults.append(text)
 
@@ -82,7 +87,7 @@ class Soak:
         prompt = f"a fox {word}" if rng.random() < 0.5 else "a fox"
         status, reply = self.ask("POST", "/v1/generate", self.body(prompt=prompt, seed=seed))
         if status == 503:
-            return
+            return self.wait(rng)
         if status != 200:
             return self.fault(f"generate: {status} {reply}")
         picture = reply["pictures"][0]
@@ -92,15 +97,17 @@ class Soak:
             self.fault(f"seed {seed} gave another picture")
         if not base64.b64decode(picture["data"]).startswith(b"\x89PNG"):
             self.fault("no PNG")
+        self.counts["picture"] += 1
 
     def call_word(self, rng: random.Random) -> None:
         status, reply = self.ask("POST", "/v1/generate", self.body(prompt="a <soak>", strict=True))
         if status == 503:
-            return
+            return self.wait(rng)
         if status != 200:
             return self.fault(f"a word in force was lost: {status} {reply}")
         if reply["embeddings"]["used"][0]["sha256"] not in self.shas:
             self.fault("a word that nobody has put was used")
+        self.counts["picture"] += 1
 
     def swap(self, rng: random.Random) -> None:
         self.put(rng.randrange(1000))
@@ -123,7 +130,7 @@ class Soak:
             connection.request("POST", "/v1/generate", self.body(prompt="x", steps=steps, stream=True))
             reply = connection.getresponse()
             if reply.status == 503:
-                return
+                return self.wait(rng)
             leave_after, cancel_after = rng.randrange(1, 12), rng.randrange(1, 12)
             names = []
             while line := reply.readline():
@@ -135,6 +142,7 @@ class Soak:
                     self.counts["left"] += 1
                     return
                 if steps == 50 and len(names) == cancel_after and line == b"\n":
+                    self.counts["cancelled"] += 1
                     self.ask("POST", f"/v1/cancel/{job}")
             if not names or names[-1] not in ("result", "error"):
                 self.fault(f"a stream ended with {names[-3:]}")

@@ -117,6 +117,87 @@ def precisions(result: dict) -> list[str]:
     return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
 
 
+def concepts(result: dict) -> list[str]:
+    lines = [
+        "| concept | initializer | its loss | learned | gain | goes to its own word |", "|---|---|---|---|---|---|"]
+    rows, known = result["concepts"]["rows"], result["known_words"]
+    lines += [
+        f"| {row['concept']} | {row['initializer']} | {row['initializer_loss']:.3f} | {row['learned_loss']:.3f}"
+        f" | {100 * row['gain']:.0f} % | {row['retrieved']}/{row['pictures']} |" for row in rows]
+    gain = sum(row["gain"] for row in rows) / len(rows)
+    note = (
+        f"The gain is {100 * gain:.0f} % on average, and {100 * result['retrieval']:.0f} % of the held-out pictures go "
+        f"to their own word. The names of {len(known['rows'])} things that the model was taught gain "
+        f"{100 * known['gap_to_neighbour']:.0f} % over the other name that explains their picture best, "
+        f"{100 * known['gap_to_others']:.0f} % over the others on average.")
+    return [*lines, "", note]
+
+
+def stopping(result: dict) -> list[str]:
+    lines = [
+        "| concept | steps, fixed | steps, automatic | validation loss, fixed | automatic | held-out loss, fixed "
+        "| automatic |", "|---|---|---|---|---|---|---|"]
+    for concept, row in sorted(result["concepts"].items()):
+        fixed, automatic = row["fixed"], row["automatic"]
+        cells = [
+            f"{fixed[name]:.4f} | {automatic[name]:.4f} ({100 * (automatic[name] / fixed[name] - 1):+.1f} %)"
+            for name in ("validation", "held_out")]
+        lines.append(f"| {concept} | {fixed['steps']} | {automatic['steps']} | {' | '.join(cells)} |")
+    note = (
+        f"In all {result['fewer_steps']:.1f} times fewer steps for {100 * result['more_validation_loss']:+.1f} % of "
+        f"validation loss and {100 * result['more_held_out_loss']:+.1f} % of held-out loss; {result['date']}.")
+    return [*lines, "", note]
+
+
+def trainings(result: dict) -> list[str]:
+    lines = [
+        "| flags | steps | held-out loss | gain | retrieved | colours | styles | diversity | norm | context drift "
+        "| prior |", "|---|---|---|---|---|---|---|---|---|---|---|"]
+
+    def edits(row: dict) -> str:
+        return f"{100 * row['colours']:.0f} % | {100 * row['styles']:.0f} % | {row['diversity']:.3f}"
+
+    start = result["initializer"]
+    lines.append(f"| the initializer words | - | {start['loss']:.4f} | - | - | {edits(start)} | - | - | - |")
+    lines += [
+        f"| `{flags}` | {row['steps']:.0f} | {row['loss']:.4f} | {100 * row['gain']:.0f} %"
+        f" | {row['retrieved']}/{row['words']} | {edits(row)} | {row['norm']:.2f} | {row['context_drift']:.3f}"
+        f" | {row['prior']:.3f} |" for flags, row in result["rows"].items()]
+    return [*lines, "", f"Means over the concept sets; {result['date']}."]
+
+
+def reuse(results: dict) -> list[str]:
+    lines = ["| | times as fast | final latents, dB | pictures, dB | worst picture, dB |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{row['setting']}` | {times} | {row['latents']:.1f} | {row['picture']:.1f} | {row['worst_picture']:.1f} |"
+        for row, times in shared(results)]
+    return [*lines, "", f"{asked(results)}, against the exact pictures of `{results['model']}`; {where(results)}"]
+
+
+def reuse_times(results: dict) -> list[str]:
+    """Without the differences, which mean nothing where the weights are random."""
+    lines = ["| | denoising a picture, s | times as fast |", "|---|---|---|"]
+    lines += [
+        f"| `{row['setting']}` | {row['seconds'] / results['prompts']:.1f} | {times} |"
+        for row, times in [(results["rows"][0], "1"), *shared(results)]]
+    return [*lines, "", f"{asked(results)}; random weights of Stable Diffusion 1.5's shape, 512x512; {where(results)}"]
+
+
+def shared(results: dict) -> list[tuple[dict, str]]:
+    """The settings that share work, each with how many times as fast as the exact one it is."""
+    exact, *rows = results["rows"]
+    return [(row, f"{exact['seconds'] / row['seconds']:.2f}") for row in rows]
+
+
+def asked(results: dict) -> str:
+    many = "1 prompt" if results["prompts"] == 1 else f"{results['prompts']} prompts"
+    return f"{many}, {results['steps']} {results['sampler'].upper()} steps, guidance {results['guidance']}"
+
+
+def where(results: dict) -> str:
+    return f"{results['threads']} threads of {results['cpu']}{beside(results)}, {results['date']}."
+
+
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
 TABLES = {
     "emoji-64": ("emoji-64.json", "make bench", emoji),
@@ -125,5 +206,10 @@ TABLES = {
     "training": ("peers.json", f"{PEERS} TASK=training", training),
     "memory": ("memory.json", BUDGETS, memory),
     "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
+    "concepts": ("concepts.json", "Benchmarks/concepts.sh --steps 150", concepts),
+    "stopping": ("stopping.json", "Benchmarks/stopping.sh --precision int8", stopping),
+    "trainings": ("trainings.json", "Benchmarks/trainings.sh", trainings),
+    "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
+    "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }

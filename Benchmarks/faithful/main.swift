@@ -6,6 +6,9 @@ import Images
 // How faithful a model is to another at equal seeds: the latents after the last step, and the pictures.
 //
 //     FaithfulBenchmark MODEL REFERENCE PROMPTS [STEPS [GUIDANCE]]
+//     FaithfulBenchmark --reuse MODEL PROMPTS STEPS
+//
+// The second form compares a model with itself where steps share work, see `ReuseReport`.
 //
 // MODEL and REFERENCE are packages, folders or files; PROMPTS a file with one a line. Prints JSON.
 
@@ -36,14 +39,30 @@ func decibels(_ signal: Double, _ noise: Double) -> Double { 10 * log10(signal /
 
 func squares<Values: Sequence<Double>>(_ values: Values) -> Double { values.reduce(0) { $0 + $1 * $1 } }
 
+/// Prompts of a file, one a line.
+func promptsOfFile(_ path: String) throws -> [String] {
+  try String(contentsOfFile: path, encoding: .utf8).split(whereSeparator: \.isNewline).map(String.init)
+    .filter { !$0.hasPrefix("#") }
+}
+
+func show(_ report: some Encodable) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+  encoder.keyEncodingStrategy = .convertToSnakeCase
+  print(String(decoding: try encoder.encode(report), as: UTF8.self))
+}
+
 let arguments = CommandLine.arguments
+if arguments.count == 5, arguments[1] == "--reuse", let steps = Int(arguments[4]) {
+  try show(ReuseReport(model: arguments[2], prompts: promptsOfFile(arguments[3]), steps: steps))
+  exit(0)
+}
 guard (4...6).contains(arguments.count) else {
   FileHandle.standardError.write(Data("FaithfulBenchmark MODEL REFERENCE PROMPTS [STEPS [GUIDANCE]]\n".utf8))
   exit(64)
 }
 let pipelines = try (1...2).map { try Pipeline(folder: arguments[$0]) }
-let text = try String(contentsOfFile: arguments[3], encoding: .utf8)
-let prompts = text.split(whereSeparator: \.isNewline).map(String.init).filter { !$0.hasPrefix("#") }
+let prompts = try promptsOfFile(arguments[3])
 
 /// The final latents and the pixels of a prompt under one of the models.
 func make(_ prompt: String, seed: Int, with pipeline: Pipeline) throws -> (latents: [Double], pixels: [Double]) {
@@ -78,7 +97,4 @@ let report = Report(
   sampler: request.sampler.rawValue, latents: decibels(latentSignal, latentNoise),
   picture: decibels(255 * 255 * Double(pixelCount), pictureNoise), worstLatents: rows.map(\.latents).min() ?? 0,
   worstPicture: rows.map(\.picture).min() ?? 0, rows: rows)
-let encoder = JSONEncoder()
-encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-encoder.keyEncodingStrategy = .convertToSnakeCase
-print(String(decoding: try encoder.encode(report), as: UTF8.self))
+try show(report)

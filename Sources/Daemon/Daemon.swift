@@ -20,6 +20,10 @@ public struct Daemon: Sendable {
     /// Permissions of a socket of our own.
     public var socketMode: mode_t? = 0o660
     public var limits = GenerationService.Limits()
+    /// With a socket of the service manager's: ends after so long without a client; nil never does.
+    public var idleExit: Duration?
+    /// Grows while a model computes, also within a step; what the watchdog looks at beside the steps.
+    public var progress: @Sendable () -> Int = { 0 }
     public var access = AccessPolicy()
     /// Reads limits and access again, for a reload; nil where no file says them.
     public var reread: (@Sendable () throws -> ConfigurationFile)?
@@ -69,7 +73,12 @@ public struct Daemon: Sendable {
       }
       let store = try words.store(of: model, maker)
       Self.report(store.table, to: logger)
-      try await serve(descriptor: socket.descriptor, shelf: shelf, words: words, store: store, signals: signals)
+      if configuration.idleExit != nil && !socket.isInherited {
+        logger.notice("'idle_exit_seconds' needs a socket of the service manager's, ignoring")
+      }
+      try await serve(
+        descriptor: socket.descriptor, shelf: shelf, words: words, store: store, signals: signals,
+        idleExit: socket.isInherited ? configuration.idleExit : nil)
     } catch {
       socket.remove()
       throw error
@@ -84,7 +93,8 @@ public struct Daemon: Sendable {
 
   /// Serves on a listening descriptor, which it closes, until a signal says to stop and the last job is done.
   package func serve(
-    descriptor: CInt, shelf: ModelShelf, words: WordStores, store: EmbeddingStore, signals: Signals
+    descriptor: CInt, shelf: ModelShelf, words: WordStores, store: EmbeddingStore, signals: Signals,
+    idleExit: Duration? = nil
   ) async throws {
     // One thread moves bytes; the model has all others.
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -103,7 +113,11 @@ public struct Daemon: Sendable {
     let server = try await HTTPServer(
       descriptor: descriptor, responder: makeRouter(services), limits: limits, group: group, metrics: metrics,
       logger: logger)
-    Watchdog.start(on: group.next(), interval: ServiceManager.watchdogInterval, service: service)
+    Watchdog.start(on: group.next(), interval: ServiceManager.watchdogInterval, service: service) {
+      [progress = configuration.progress] in
+      service.progressCount &+ progress()
+    }
+    if let idleExit { IdleExit.start(on: group.next(), after: idleExit, server: server, signals: signals) }
 
     let serving = Task { await server.run() }
     logger.info("serving", metadata: ["model": "\(shelf.defaultName)", "pid": "\(getpid())"])
@@ -136,15 +150,30 @@ public struct Daemon: Sendable {
       case .stop:
         stopping = true
         logger.info("stopping when the jobs are done")
-        ServiceManager.stopping()
-        server.stopAccepting()
-        Task { [limit = configuration.drainLimit] in
-          await service.drain(limit: limit)
-          signals.send(.drained)
-        }
+        finish(signals, server: server, service)
+      case .idle where stopping:
+        break
+      case .idle:
+        stopping = true
+        logger.info("ending until the next client comes")
+        finish(signals, server: server, service, latecomers: true)
       case .drained:
         return
       }
+    }
+  }
+
+  /// Takes no more clients, and has `.drained` sent when the last job is done.
+  /// - Parameter latecomers: clients that have come just now, and have not asked yet, are served.
+  private func finish(
+    _ signals: Signals, server: HTTPServer, _ service: GenerationService, latecomers: Bool = false
+  ) {
+    ServiceManager.stopping()
+    server.stopAccepting()
+    Task { [limit = configuration.drainLimit] in
+      if latecomers { await IdleExit.letGo(server) }
+      await service.drain(limit: limit)
+      signals.send(.drained)
     }
   }
 

@@ -16,10 +16,11 @@ public final class Pipeline: Sendable {
   /// - Parameters:
   ///   - folder: a model package, a diffusers folder or a checkpoint file.
   ///   - budget: how much memory making pictures may take.
+  ///   - plan: the precision of the layers; a package has its own.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
-  public init(folder: String, budget: MemoryBudget = .unlimited) throws {
+  public init(folder: String, budget: MemoryBudget = .unlimited, plan: ModelPlan = .full) throws {
     self.budget = budget
-    model = try DiffusionModel(path: folder, parts: .decoder)
+    model = try DiffusionModel(path: folder, parts: .decoder, plan: plan)
     encoder = LazyEncoder(path: folder)
   }
 
@@ -46,7 +47,7 @@ public final class Pipeline: Sendable {
     let (width, height) = (request.width ?? model.nativeSize, request.height ?? model.nativeSize)
     let pixels = request.count * width * height * 3
     let batch = request.isGuided(model) ? 2 * request.count : request.count
-    return pixels + model.activationBytes(width: width, height: height, batch: batch)
+    return pixels + budget.held(of: model.activationBytes(width: width, height: height, batch: batch))
   }
 
   private func check(_ request: GenerationRequest) throws {

@@ -15,9 +15,15 @@ public enum Parallel {
     set { threadCount.store(newValue, ordering: .relaxed) }
   }
 
+  private static let operationCount = Atomic<Int>(0)
+
+  /// How often work has been begun since the start: grows while a network computes, and stands still when it hangs.
+  public static var operations: Int { operationCount.load(ordering: .relaxed) }
+
   /// Calls `body` for every piece in `0..<count`, each once, in any order, and returns when all are done. `alone`: on
   /// the calling thread, for work that is smaller than the start of a thread.
   public static func forEach(_ count: Int, alone: Bool = false, _ body: (Int) -> Void) {
+    operationCount.wrappingAdd(1, ordering: .relaxed)
     let workers = alone ? 1 : min(threads, count)
     guard workers > 1 else {
       for piece in 0..<count { body(piece) }

@@ -31,6 +31,12 @@ public struct MemoryBudget: Sendable, Equatable {
   /// Whether weights are streamed.
   public var streams: Bool { bytes.map { $0 < Self.comfortable } ?? false }
 
+  /// How many of so many bytes of activations are held at once: under a small budget the rest goes to the disk.
+  public func held(of activations: Int) -> Int {
+    guard let bytes, bytes < Self.spills else { return activations }
+    return min(activations, bytes)
+  }
+
   /// Whether a way back may keep so many bytes.
   func keeps(_ kept: Int) -> Bool { kept <= bytes.map { $0 / 4 } ?? Self.keeps }
 

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Errors
 import Foundation
+import Import
 import Kernels
+import Measurement
 import Models
 import Wire
 
@@ -15,7 +17,7 @@ struct Doctor: AsyncParsableCommand {
   @OptionGroup var listing: ListingOption
 
   func run() async throws {
-    let findings = [processor(), socketFile(), modelFile()] + (await daemon())
+    let findings = [processor(), memory(), socketFile(), modelFile()] + (await daemon())
     try listing.show(findings, rows: findings.map { [$0.isWell ? "ok" : "FAULT", $0.subject, $0.detail] })
     if let fault = findings.compactMap(\.code).first { throw ExitCode(fault.exitStatus) }
   }
@@ -23,6 +25,11 @@ struct Doctor: AsyncParsableCommand {
   private func processor() -> Finding {
     let others = InstructionSet.available.map(\.description).joined(separator: ", ")
     return Finding("processor", "\(activeInstructionSet) is used, of \(others); \(Parallel.threads) threads")
+  }
+
+  private func memory() -> Finding {
+    let room = MemoryRoom.now()
+    return Finding("memory", "\(room.available >> 20) MiB left by \(room.bound)")
   }
 
   private func socketFile() -> Finding {
@@ -43,8 +50,18 @@ struct Doctor: AsyncParsableCommand {
   private func modelFile() -> Finding {
     do {
       let path = try model.folder()
-      let model = try DiffusionModel(path: path, parts: [.encoder, .decoder])
-      return Finding("model", "'\(path)': whole; \(model.nativeSize) pixels")
+      let size = try DiffusionModel(path: path, parts: [.encoder, .decoder]).nativeSize
+      guard FileManager.default.fileExists(atPath: "\(path)/\(PackageDescription.fileName)") else {
+        return Finding("model", "'\(path)': whole; \(size) pixels")
+      }
+      // A package knows its files' checksums.
+      let url = URL(fileURLWithPath: path)
+      let library = ModelLibrary(ModelsFolder(path: url.deletingLastPathComponent().path))
+      if let damaged = try library.verify(url.lastPathComponent).first(where: { $0.problem != nil }) {
+        throw InversionError(
+          .badFile, "'\(path)/\(damaged.file)': \(damaged.problem ?? ""); remove the model and import it again")
+      }
+      return Finding("model", "'\(path)': whole by its checksums; \(size) pixels")
     } catch {
       return Finding("model", error)
     }
@@ -56,7 +73,7 @@ struct Doctor: AsyncParsableCommand {
       let room = "\(status.room.availableBytes >> 20) MiB left by \(status.room.bound)"
       var findings = [
         Finding("daemon", "pid \(status.pid), version \(status.version), serves \(status.model.name)"),
-        Finding("memory", "the daemon has \(status.residentBytes >> 20) MiB; \(room)"),
+        Finding("its memory", "\(status.residentBytes >> 20) MiB; \(room)"),
         Finding("access", "user \(status.you.uid) has the role '\(status.you.role)'"),
       ]
       if status.version != projectVersion {

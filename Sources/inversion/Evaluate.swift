@@ -10,22 +10,38 @@ struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure learned words on pictures that their training has not seen.",
     discussion: """
-      For each folder NAME in --concepts with an embedding NAME.safetensors, the loss of NAME/held-out under the \
-      learned word is compared with that under its initializer and under the other concepts' words, with the same \
+      With FILES, each word is judged by itself: its loss on --images (or on the held-out pictures of its folder in \
+      --concepts), which concept's pictures it explains best, whether prompts for colours and styles are obeyed (read \
+      off the pixels of drawn pictures), how much pictures differ, and what the vectors are like.
+
+      Without, for each folder NAME in --concepts with an embedding NAME.safetensors, the loss of NAME/held-out under \
+      the learned word is compared with that under its initializer and under the other concepts' words, with the same \
       noise and timesteps. With --known, a folder of pictures WORD.png of things the model was taught, the gain of \
       known words over their neighbours is measured too: what a learned word can win.
       """)
 
+  @Argument(help: ArgumentHelp("Embedding files.", valueName: "files"))
+  var files: [String] = []
+
   @Option(help: ArgumentHelp("Folder of concept folders.", valueName: "dir"))
-  var concepts: String
+  var concepts: String?
 
   @Option(help: ArgumentHelp("Folder of the learned words.", valueName: "dir"))
-  var embeddings: String
+  var embeddings: String?
+
+  @Option(help: ArgumentHelp("Pictures of the words of FILES that their training has not seen.", valueName: "dir"))
+  var images: String?
+
+  @Option(help: "Pictures of each prompt for FILES; 0 draws none.")
+  var seeds = 2
 
   @Option(help: ArgumentHelp("Pictures of things that the model knows, named by their words.", valueName: "dir"))
   var known: String?
 
   @OptionGroup var model: ModelOption
+
+  @Option(help: "Weights and activations: f32, f16 (weights), int8. A model package has its own.")
+  var precision = LayerPrecision.f32
 
   @Option(help: "Timesteps to measure at: 'uniform' or 'A-B'.")
   var timesteps = TimestepWindow.noisy
@@ -43,9 +59,13 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     guard draws > 0 else { throw InversionError(.invalidArgument, "'\(draws)' draws: give 1 or more") }
-    let model = try DiffusionModel(path: model.folder(), parts: .encoder)
+    if !files.isEmpty { return try evaluateWords() }
+    guard let concepts, let embeddings else {
+      throw ValidationError("Give embedding files, or '--concepts' and '--embeddings'.")
+    }
+    let model = try DiffusionModel(path: model.folder(), parts: .encoder, plan: ModelPlan(precision))
     let evaluation = try ConceptEvaluation(
-      readConcepts(size: model.nativeSize), model: model, window: timesteps, draws: draws)
+      readConcepts(concepts, embeddings, size: model.nativeSize), model: model, window: timesteps, draws: draws)
     let gap = try known.map { folder in
       let pictures = try ConceptPictures.read(folder: folder, size: model.nativeSize)
       // 'polar-bear.png' is a picture of 'polar bear'.
@@ -54,11 +74,15 @@ struct Evaluate: ParsableCommand {
         words.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, model: model, window: timesteps, draws: draws)
     }
     let report = EvaluationReport(concepts: evaluation, knownWords: gap)
-    if let json { try AtomicFile.write(Array((report.json() + "\n").utf8), path: json) }
-    print(format == .json ? try report.json() : report.text)
+    try show(text: report.text, json: report.json())
   }
 
-  private func readConcepts(size: Int) throws -> [ConceptEvaluation.Concept] {
+  func show(text: String, json: String) throws {
+    if let file = self.json { try AtomicFile.write(Array((json + "\n").utf8), path: file) }
+    print(format == .json ? json : text)
+  }
+
+  private func readConcepts(_ concepts: String, _ embeddings: String, size: Int) throws -> [ConceptEvaluation.Concept] {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: concepts).sorted() else {
       throw InversionError(.fileUnavailable, "'\(concepts)': no folder that can be read; give a folder of concepts")
     }

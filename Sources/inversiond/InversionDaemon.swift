@@ -28,35 +28,7 @@ struct InversionDaemon: AsyncParsableCommand {
   @Flag(help: "Read the configuration, tell what is wrong with it, and end.")
   var checkConfig = false
 
-  @Option(help: ArgumentHelp("A model's name, a diffusers folder or a checkpoint file.", valueName: "model"))
-  var model: String?
-
-  @Option(help: ArgumentHelp("Folder of learned words.", valueName: "dir"))
-  var embeddings: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Keeps what was read of a large embeddings folder. By default $CACHE_DIRECTORY or ~/.cache/inversion.",
-      valueName: "dir"))
-  var cache: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Where to listen. By default $INVERSION_SOCKET, $XDG_RUNTIME_DIR/inversiond.sock or /run/inversiond.sock.",
-      valueName: "path"))
-  var socket: String?
-
-  @Option(help: ArgumentHelp("Permissions of the socket. By default 660.", valueName: "octal"))
-  var socketMode: String?
-
-  @Option(help: ArgumentHelp("Threads that make pictures. By default one a processor.", valueName: "n"))
-  var threads: Int?
-
-  @Option(help: ArgumentHelp("Jobs that may wait. By default 32.", valueName: "n"))
-  var queue: Int?
-
-  @Option(help: ArgumentHelp("Seconds that jobs get to finish on stop. By default 30.", valueName: "s"))
-  var drainSeconds: Int?
+  @OptionGroup var flags: SettingFlags
 
   func run() async throws {
     let file = try settings()
@@ -64,7 +36,7 @@ struct InversionDaemon: AsyncParsableCommand {
       throw InversionError(
         .invalidArgument, "give --model and --embeddings, or a file with 'model' and 'embeddings' by --config")
     }
-    let catalog = ModelFolders(default: model, folders: file.models)
+    let catalog = ModelFolders(default: model, folders: file.models, budget: file.memoryBudget)
     let path = catalog.path(of: model)
     if checkConfig {
       for path in [path, embeddings] where access(path, R_OK) != 0 {
@@ -86,7 +58,10 @@ struct InversionDaemon: AsyncParsableCommand {
     configuration.limits = file.limits
     configuration.access = file.access
     configuration.drainLimit = file.drain ?? configuration.drainLimit
-    configuration.cacheFolder = cache ?? Self.defaultCache(environment: ProcessInfo.processInfo.environment)
+    configuration.idleExit = file.idleExit
+    // Each op of a network is a sign of life: a step of many large pictures takes a small machine minutes.
+    configuration.progress = { Parallel.operations }
+    configuration.cacheFolder = file.cache ?? Self.defaultCache(environment: ProcessInfo.processInfo.environment)
     if config != nil { configuration.reread = { try settings() } }
     return configuration
   }
@@ -94,27 +69,7 @@ struct InversionDaemon: AsyncParsableCommand {
   /// The file's settings, and over them the flags.
   private func settings() throws -> ConfigurationFile {
     var file = try config.map { try ConfigurationFile(path: $0) } ?? ConfigurationFile()
-    file.model = model ?? file.model
-    file.embeddings = embeddings ?? file.embeddings
-    file.socket = socket ?? file.socket
-    if let socketMode {
-      guard let mode = mode_t(socketMode, radix: 8), mode <= 0o777 else {
-        throw InversionError(.invalidArgument, "--socket-mode '\(socketMode)': give an octal number such as 660")
-      }
-      file.socketMode = mode
-    }
-    if let threads {
-      guard (1...1024).contains(threads) else {
-        throw InversionError(.invalidArgument, "--threads '\(threads)': give 1 to 1024")
-      }
-      file.threads = threads
-    }
-    guard queue ?? 1 > 0, drainSeconds ?? 0 >= 0 else {
-      throw InversionError(.invalidArgument, "--queue must be 1 or more, --drain-seconds 0 or more")
-    }
-    file.limits.waiting = queue ?? file.limits.waiting
-    file.limits.waitingPerUser = min(file.limits.waitingPerUser, file.limits.waiting)
-    file.drain = drainSeconds.map { .seconds($0) } ?? file.drain
+    try flags.apply(to: &file)
     return file
   }
 

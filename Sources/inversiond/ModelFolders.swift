@@ -10,9 +10,11 @@ struct ModelFolders: ModelCatalog {
   /// As the settings or the flag say: a name, or a path.
   private let standard: String
   private let folders: [String]
+  private let budget: MemoryBudget
 
-  init(default model: String, folders: [String]) {
+  init(default model: String, folders: [String], budget: MemoryBudget) {
     standard = model
+    self.budget = budget
     let environment = ProcessInfo.processInfo.environment
     self.folders = folders + [ModelsFolder.standard(environment: environment).path, ModelsFolder.system.path]
   }
@@ -38,7 +40,7 @@ struct ModelFolders: ModelCatalog {
     return folders.map { "\($0)/\(model)" }.first(where: Self.isModel) ?? model
   }
 
-  func load(_ name: String) throws -> any PictureMaker { try Pipeline(folder: path(of: name)) }
+  func load(_ name: String) throws -> any PictureMaker { try Pipeline(folder: path(of: name), budget: budget) }
 
   /// A package, or a diffusers folder.
   private static func isModel(_ path: String) -> Bool {

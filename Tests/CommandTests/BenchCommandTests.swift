@@ -6,7 +6,7 @@ private let tiny =
   URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/ModelsTests/Golden/sd1-tiny"
 
 /// `inversion bench`, and training in int8 within a budget, as a user runs them.
-@Suite(.timeLimit(.minutes(3))) struct BenchCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct BenchCommandTests {
   private func run(_ arguments: String...) async throws -> Program.Ended {
     try await Program.run("inversion", arguments)
   }

@@ -10,7 +10,7 @@ private let model = URL(filePath: #filePath).deletingLastPathComponent().deletin
 
 /// Both programs with the embedded model.
 @Suite(
-  .timeLimit(.minutes(5)), .serialized,
+  .timeLimit(.minutes(15)), .serialized,
   .enabled(if: FileManager.default.fileExists(atPath: model + "/model_index.json"), "models/emoji-64 is not there"))
 struct EmbeddedModelTests {
   private let folder: TemporaryFolder

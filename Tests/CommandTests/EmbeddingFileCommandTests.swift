@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// `inversion embeddings inspect`, `verify` and `convert`: no daemon is needed.
-@Suite(.timeLimit(.minutes(2))) struct EmbeddingFileCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct EmbeddingFileCommandTests {
   private let folder: TemporaryFolder
   private static let model = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "models/emoji-64").path

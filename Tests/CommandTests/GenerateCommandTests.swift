@@ -5,7 +5,7 @@ import Images
 import Testing
 
 /// The built `inversion` against a daemon with a fast model: what it prints where, and how it ends.
-@Suite(.timeLimit(.minutes(2))) struct GenerateCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct GenerateCommandTests {
   private let folder: TemporaryFolder
   private var path: String { folder.path }
 

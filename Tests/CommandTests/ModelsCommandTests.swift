@@ -8,7 +8,7 @@ private let project = URL(filePath: #filePath).deletingLastPathComponent().delet
 private let tiny = project + "/Tests/ModelsTests/Golden/sd1-tiny"
 
 /// `inversion models` as a user runs it: output, error text, exit status, and what is left in the folder.
-@Suite(.timeLimit(.minutes(3))) struct ModelsCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct ModelsCommandTests {
   private let folder: TemporaryFolder
   private var models: String { folder.path + "/models" }
 

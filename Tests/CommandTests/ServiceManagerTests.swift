@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// The units and the Debian package under a real service manager, on a view of this machine (Tools/check/systemd.sh).
-@Suite(.timeLimit(.minutes(5))) struct ServiceManagerTests {
+@Suite(.timeLimit(.minutes(15))) struct ServiceManagerTests {
   @Test func thePackageLivesThroughWhatAServiceLivesThrough() async throws {
     let top = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()

@@ -3,7 +3,7 @@ import Errors
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct SocketCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct SocketCommandTests {
   private func inversion(_ daemon: LiveDaemon, _ arguments: String...) async throws -> Program.Ended {
     // By the variable, as users set it once.
     try await Program.run("inversion", arguments, environment: ["INVERSION_SOCKET": daemon.socketPath])
@@ -84,6 +84,18 @@ import Testing
     #expect(programs[0].output == programs[1].output && programs[0].output.contains("."))
   }
 
+  /// The sample of the settings names them all (ConfigurationTests).
+  @Test func everySettingHasAFlagAndALineInTheManual() async throws {
+    let sample = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "units/inversiond.toml")
+    let lines = try String(contentsOf: sample, encoding: .utf8).split(separator: "\n")
+    let keys = lines.compactMap { try? /(# )?([a-z_]+) = .*/.wholeMatch(in: $0)?.output.2 }
+    #expect(keys.count >= 19)
+    // The manual is made of the same.
+    let help = try await Program.run("inversiond", ["--help"]).output
+    for key in keys { #expect(help.contains("--\(key.replacing("_", with: "-")) <"), "\(key)") }
+  }
+
   @Test func theDaemonsOwnMistakesAreOneLine() async throws {
     let folder = try TemporaryFolder()
     let socket = folder.path + "/s"
@@ -95,8 +107,18 @@ import Testing
         ], 64,
         "the kernel takes 1 to 107"
       ),
-      (["--model", folder.path, "--embeddings", folder.path, "--threads", "0"], 64, "--threads '0'"),
-      (["--model", folder.path, "--embeddings", folder.path, "--socket-mode", "9"], 64, "--socket-mode '9'"),
+      (
+        ["--model", folder.path, "--embeddings", folder.path, "--threads", "0"], 64,
+        "--threads: give a whole number from 1"
+      ),
+      (
+        ["--model", folder.path, "--embeddings", folder.path, "--socket-mode", "9"], 64,
+        "--socket-mode: '9' is no octal number"
+      ),
+      (
+        ["--model", folder.path, "--embeddings", folder.path, "--memory-budget", "lots"], 64, "--memory-budget: 'lots'"
+      ),
+      (["--model", folder.path, "--embeddings", folder.path, "--admin", "@no-such"], 64, "no group 'no-such'"),
       (["--model", folder.path], 64, "--embeddings"),
     ]
     for (arguments, status, message) in cases {

@@ -5,7 +5,7 @@ import Images
 import Testing
 
 /// `inversion train` and `evaluate` as a user runs them: output, error text, exit status.
-@Suite(.timeLimit(.minutes(2))) struct TrainCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct TrainCommandTests {
   private static func run(_ arguments: [String]) async throws -> Program.Ended {
     try await Program.run("inversion", arguments)
   }
@@ -97,5 +97,31 @@ import Testing
     let none = try await Self.run(
       ["evaluate", "--concepts", place.path("words"), "--embeddings", place.path("words")] + flags.suffix(4))
     #expect(none.status == 66 && none.errors.contains("no concept"))
+  }
+
+  @Test func wordsAreJudgedByThemselves() async throws {
+    let place = try TrainingPlace()
+    #expect(try await place.train(["steps": "2", "vectors": "2"]).status == 0)
+    let flags = ["--concepts", place.path("pictures"), "--model", TrainingPlace.tinyModel, "--draws", "2"]
+    let file = place.path("words/spot.safetensors")
+    let text = try await Self.run(["evaluate", file] + flags)
+    #expect(text.status == 0 && text.output.contains("<spot>") && text.output.contains("1 of 1"), "\(text.errors)")
+    struct Word: Decodable {
+      struct Fidelity: Decodable { let loss: Double, pictures: Int }
+      struct Editability: Decodable { let colours: [Answer] }
+      struct Answer: Decodable { let prompt: String }
+      let file: String, name: String, vectors: Int, fidelity: Fidelity, editability: Editability?
+    }
+    let json = try await Self.run(["evaluate", file, "--format", "json"] + flags)
+    let words = try JSONDecoder().decode([Word].self, from: Data(json.output.utf8))
+    #expect(words.map(\.file) == [file] && words[0].name == "<spot>" && words[0].vectors == 2)
+    #expect(words[0].fidelity.pictures == 1)
+    #expect(words[0].editability?.colours.count == 12)
+    let plain = try await Self.run(["evaluate", file, "--seeds", "0"] + flags)
+    #expect(plain.status == 0 && plain.output.contains(" - "), "\(plain.errors)")
+    let one = try await Self.run(["evaluate", file, "--seeds", "1"] + flags)
+    #expect(one.status == 64 && one.errors.contains("2 or more"))
+    let nothing = try await Self.run(["evaluate"])
+    #expect(nothing.status == 64 && nothing.errors.contains("--concepts"))
   }
 }

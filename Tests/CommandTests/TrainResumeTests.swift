@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// `inversion train` stopped and killed: what it ends with is what it would have ended with.
-@Suite(.timeLimit(.minutes(3))) struct TrainResumeTests {
+@Suite(.timeLimit(.minutes(15))) struct TrainResumeTests {
   private let flags = ["steps": "40", "checkpoint-every": "3", "average": "0.9", "min-snr": "5", "no-auto-stop": ""]
 
   @Test func killedAnywhereAndResumedItGivesTheSameFile() async throws {

@@ -48,10 +48,10 @@ public final class LiveDaemon: Sendable {
     let socket = try ListeningSocket.open(path: socketPath, mode: 0o600)
     let descriptor = socket.descriptor
     socket.keep()
-    serving = Task { [store, signals] in
+    serving = Task { [store, signals, idleExit = configuration.idleExit] in
       try await daemon.serve(
         descriptor: descriptor, shelf: shelf, words: WordStores(store, of: shelf.defaultName), store: store,
-        signals: signals)
+        signals: signals, idleExit: idleExit)
     }
   }
 

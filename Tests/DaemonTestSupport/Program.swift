@@ -1,13 +1,17 @@
 import Foundation
 import Synchronization
 
-/// A built program as a process of its own.
+/// A built program as a process of its own. It is killed after `longestLife`: a program that hangs fails its test, and
+/// not the whole run.
 public final class Program: Sendable {
   public struct Ended: Sendable {
     public let status: Int32
     public let output: String
     public let errors: String
   }
+
+  /// Seconds; nothing that a test starts takes so long, on a busy machine either.
+  private static let longestLife = 280
 
   private let process: Process
   private let output: Collected
@@ -29,10 +33,24 @@ public final class Program: Sendable {
     errors = Collected()
     process.standardOutput = output.pipe
     process.standardError = errors.pipe
+    let exit = DispatchSemaphore(value: 0)
+    process.terminationHandler = { _ in exit.signal() }
     try process.run()
     self.process = process
     output.start()
     errors.start()
+    guardLife(until: exit)
+  }
+
+  /// Ends it when its time is over, and the reading when it has ended: what it left running may hold its pipes open.
+  private func guardLife(until exit: DispatchSemaphore) {
+    Thread { [output, errors, pid] in
+      if exit.wait(timeout: .now() + .seconds(Self.longestLife)) == .timedOut {
+        kill(-pid, SIGKILL)
+        kill(pid, SIGKILL)
+      }
+      for stream in [output, errors] { stream.end(after: .seconds(10)) }
+    }.start()
   }
 
   public static func path(_ name: String) -> String {
@@ -76,6 +94,7 @@ public final class Program: Sendable {
 /// What comes out of a pipe, read by a thread of its own.
 private final class Collected: Sendable {
   let pipe = Pipe()
+  private let isRead = DispatchSemaphore(value: 0)
   private let state = Mutex(State())
 
   private struct State {
@@ -114,9 +133,21 @@ private final class Collected: Sendable {
           state.ended = count <= 0
           state.resumeSatisfied()
         }
-        if count <= 0 { return }
+        if count <= 0 {
+          self.isRead.signal()
+          return
+        }
       }
     }.start()
+  }
+
+  /// No more is waited for, once the writers had this time.
+  func end(after patience: DispatchTimeInterval) {
+    _ = isRead.wait(timeout: .now() + patience)
+    state.withLock { state in
+      state.ended = true
+      state.resumeSatisfied()
+    }
   }
 
   func text(until wanted: String?) async -> String {

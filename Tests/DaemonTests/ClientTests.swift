@@ -3,11 +3,11 @@ import Foundation
 import Testing
 
 /// The programs that people have for other image servers, unchanged, against a live socket (Tools/clients).
-@Suite(.timeLimit(.minutes(5)), .serialized) struct ClientTests {
+@Suite(.timeLimit(.minutes(15)), .serialized) struct ClientTests {
   private static let tools = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Tools/clients").path
 
-  @Test(arguments: ["webui.py", "openai_images.py", "aiohttp_client.py", "openapi_check.py"])
+  @Test(arguments: ["webui.py", "openai_images.py", "aiohttp_client.py", "metrics.py", "openapi_check.py"])
   func clientRunsUnchanged(script: String) async throws {
     var environment: [String: String] = [:]
     let variable = "INVERSION_CLIENTS_PYTHON"

@@ -8,7 +8,7 @@ import Testing
 import Wire
 
 /// Other programs' APIs, below what their clients show (ClientTests runs those).
-@Suite(.timeLimit(.minutes(3))) struct CompatibilityTests {
+@Suite(.timeLimit(.minutes(15))) struct CompatibilityTests {
   // MARK: Forms
 
   private static let form = [

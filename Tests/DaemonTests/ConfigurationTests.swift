@@ -30,6 +30,26 @@ import Testing
     #expect(switched.threads == 2 && switched.socketMode == 0o660 && switched.drain == .seconds(30))
     #expect(switched.limits.pixelSteps == 13_107_200 && switched.limits.requestsPerMinute == 30)
     #expect(switched.limits.jobTime == .seconds(600) && switched.limits.waiting == file.limits.waiting)
+    #expect(switched.memoryBudget.bytes == 300 << 20 && switched.idleExit == .seconds(900))
+    #expect(switched.cache == "/var/cache/inversion" && switched.limits.keepAlive == .seconds(300))
+    // And nothing is left out.
+    for name in ConfigurationFile.names {
+      let key = name.split(separator: ".").last ?? ""
+      #expect(all.contains { $0.hasPrefix("\(key) = ") }, "\(name)")
+    }
+  }
+
+  @Test func flagsGoBeforeTheFile() throws {
+    var file = try read("threads = 3\nmemory_budget = \"1G\"\n[limits]\nwaiting = 5")
+    try file.set("limits.waiting", 7)
+    try file.set("threads", nil as Int?)
+    try file.set("memory_budget", "300M")
+    try file.set("embeddings", "words")
+    try file.set("access.admin", ["0"])
+    #expect(file.limits.waiting == 7 && file.threads == 3 && file.memoryBudget.bytes == 300 << 20)
+    #expect(file.embeddings == "words")
+    let error = #expect(throws: InversionError.self) { try file.set("limits.job_seconds", 0) }
+    #expect(error?.message == "--job-seconds: give a whole number from 1 to 86400")
   }
 
   @Test func allKindsOfTextAreRead() throws {
@@ -49,6 +69,8 @@ import Testing
     ("a = {}", 1, "inline tables"), ("a = '''x'''", 1, "several lines"), ("= 1", 1, "a name is missing"),
     ("\nmodle = 'x'", 2, "'modle' is no setting"), ("[limits]\nwaiting = 0", 2, "whole number from 1 to 10000"),
     ("[limits]\nwaiting = '3'", 2, "whole number"), ("threads = 2.5", 1, "whole number"),
+    ("memory_budget = 'much'", 1, "'much' is no size such as 300M"), ("memory_budget = 300", 1, "a text in quotes"),
+    ("idle_exit_seconds = 0", 1, "whole number from 1"), ("cache = 'a'", 1, "begin it with '/'"),
     ("socket = 'a'", 1, "begin it with '/'"), ("socket_mode = \"999\"", 1, "\"0660\""),
     ("[access]\nadmin = 'root'", 2, "array of texts"), ("[access]\nadmin = [1]", 2, "texts in quotes"),
     ("[access]\nadmin = [\n  'nobody-knows-me',\n]", 2, "no user 'nobody-knows-me'"),
@@ -70,7 +92,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func aReloadTakesTheSettingsOverOrChangesNothing() async throws {
+  @Test(.timeLimit(.minutes(15))) func aReloadTakesTheSettingsOverOrChangesNothing() async throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/c.toml"
     func write(_ text: String) throws { try text.write(toFile: path, atomically: false, encoding: .utf8) }

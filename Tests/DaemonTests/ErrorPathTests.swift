@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// What clients get that send something else than the protocol, byte by byte.
-@Suite(.timeLimit(.minutes(3))) struct ErrorPathTests {
+@Suite(.timeLimit(.minutes(15))) struct ErrorPathTests {
   /// Sends one request and returns the answer's status and body.
   private func answer(
     _ daemon: LiveDaemon, _ method: String, _ path: String, body: String = "", headers: [String] = []

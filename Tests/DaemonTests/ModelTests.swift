@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 /// Several models behind one socket: loaded when asked for, one at a time, and gone when nobody asks.
-@Suite(.timeLimit(.minutes(3))) struct ModelTests {
+@Suite(.timeLimit(.minutes(15))) struct ModelTests {
   private func request(_ model: String?, _ prompt: String = "x") -> GenerateRequest {
     var request = GenerateRequest(prompt: prompt)
     request.model = model

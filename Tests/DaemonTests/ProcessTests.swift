@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// The daemon as a process: socket, signals, service manager. Its model is fast; a step takes 20 ms.
-@Suite(.timeLimit(.minutes(3))) struct ProcessTests {
+@Suite(.timeLimit(.minutes(15))) struct ProcessTests {
   private let folder: TemporaryFolder
   private var socket: String { folder.path + "/s" }
   private var client: DaemonClient { DaemonClient(socketPath: socket) }

@@ -5,7 +5,7 @@ import Images
 import Testing
 
 /// docs/protocol.md is what clients are written from: its examples are run as they stand, and its lists are complete.
-@Suite(.timeLimit(.minutes(2))) struct ProtocolPageTests {
+@Suite(.timeLimit(.minutes(15))) struct ProtocolPageTests {
   private let page: String
 
   init() throws {

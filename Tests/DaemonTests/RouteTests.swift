@@ -8,7 +8,7 @@ import Testing
 import Wire
 
 /// Each route, over a live socket, through the client.
-@Suite(.timeLimit(.minutes(3))) struct RouteTests {
+@Suite(.timeLimit(.minutes(15))) struct RouteTests {
   private func request(_ prompt: String, _ change: (inout GenerateRequest) -> Void = { _ in }) -> GenerateRequest {
     var request = GenerateRequest(prompt: prompt)
     request.steps = 3

@@ -9,7 +9,7 @@ import Wire
 
 /// An embedding that is swapped all the time while pictures are made with it. Benchmarks/swaps.py does the same ten
 /// thousand times with a real model.
-@Suite(.timeLimit(.minutes(2))) struct SwapTests {
+@Suite(.timeLimit(.minutes(15))) struct SwapTests {
   private static let swaps = 50
   private static let contents = 5
 

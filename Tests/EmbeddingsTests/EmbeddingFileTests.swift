@@ -99,6 +99,14 @@ import Testing
     }
   }
 
+  /// The length of the header begins the file: as a pickle (640), as a zip (19280).
+  @Test(arguments: [0x0280, 0x4B50]) func aHeaderThatBeginsAsAnotherFileIsRead(length: Int) throws {
+    let json = "{\"<cat>\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[0,4]}}"
+    let header = Array(json.utf8) + [UInt8](repeating: UInt8(ascii: " "), count: length - json.utf8.count)
+    let size = (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+    #expect(try read(size + header + [0, 0, 0x80, 0x3F]).vectors == [1])
+  }
+
   @Test func writtenFilesReadBackTheSame() throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/cat.safetensors"

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// A store that keeps what it has read: 300 files are enough to be worth an index.
-@Suite(.timeLimit(.minutes(1))) struct EmbeddingIndexTests {
+@Suite(.timeLimit(.minutes(15))) struct EmbeddingIndexTests {
   private let folder: TemporaryFolder
   private let cache: TemporaryFolder
   private static let width = 2

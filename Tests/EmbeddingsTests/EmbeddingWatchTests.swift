@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Every way in which files come and go must be seen without a rescan.
-@Suite(.timeLimit(.minutes(1))) struct EmbeddingWatchTests {
+@Suite(.timeLimit(.minutes(15))) struct EmbeddingWatchTests {
   private let folder: TemporaryFolder
   private let aside: TemporaryFolder
   private var path: String { folder.path }

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Writers that are killed in the middle: what was in force stays, and no half of a file is ever read as an embedding.
-@Suite(.timeLimit(.minutes(1))) struct KilledWriterTests {
+@Suite(.timeLimit(.minutes(15))) struct KilledWriterTests {
   private static let rounds = 20
   private let folder: TemporaryFolder
   private let aside: TemporaryFolder

@@ -8,9 +8,9 @@ import StrictJSON
 /// reads all that the input gives access to, so that lazy parts are reached too.
 public let parsers: [String: @Sendable ([UInt8]) -> Void] = [
   "safetensors": safetensors, "torch": torch, "pickle": fuzzPickle, "zip": fuzzZip, "gguf": gguf,
-  "png": picture, "jpeg": picture, "webp": picture, "embedding": embedding, "prompt": prompt, "json": json,
-  "tokenizer": tokenizer, "request": generateBody, "compatible": compatibleBody, "multipart": multipartBody,
-  "infotext": infotext,
+  "png": picture, "jpeg": picture, "webp": picture, "embedding": embedding, "json": json, "tokenizer": tokenizer,
+  "prompt": promptNames, "grammar": promptGrammar, "encoding": promptEncoding, "request": generateBody,
+  "compatible": compatibleBody, "multipart": multipartBody, "infotext": infotext,
 ]
 
 /// Runs a parser. Input that it refuses is fine, as long as it says so in the way that callers expect.
@@ -57,34 +57,14 @@ func refusing(_ body: () throws -> Void) {
   refusing { _ = try DecodedPicture(bytes, source: "x", transparency: .ignored, limits: limits) }
 }
 
-/// Whatever is read as an embedding can be written and read again without a change.
+/// Whatever is read as an embedding has finite vectors and a name that can be written.
 @Sendable private func embedding(_ bytes: [UInt8]) {
   refusing {
     let embedding = try EmbeddingFile.read(bytes: bytes, path: "x.pt")
-    precondition(embedding.vectors.count == embedding.count * embedding.width)
+    precondition(embedding.vectors.count == embedding.layers * embedding.count * embedding.width)
     precondition(embedding.vectors.allSatisfy(\.isFinite) && EmbeddingFile.isUsable(name: embedding.name))
   }
 }
-
-/// The names of embeddings in a prompt: every text piece is a stretch of it, in its order.
-@Sendable private func prompt(_ bytes: [UInt8]) {
-  let text = String(decoding: bytes, as: UTF8.self)
-  var length = 0
-  for piece in names.split(text).pieces {
-    if case .text(let part) = piece { length += part.unicodeScalars.count }
-  }
-  precondition(length <= text.unicodeScalars.count)
-}
-
-/// Names that overlap, differ only in case or in brackets, and hold what the grammar uses.
-private let names = PromptNames(
-  table: EmbeddingTable(
-    generation: 1,
-    embeddings: Dictionary(
-      uniqueKeysWithValues: ["cat", "<cat>", "Cat", "cat-toy", "big cat", "v1.5", "a", "<s1>", "猫"].map {
-        ($0, LearnedEmbedding(name: $0, vectors: [1, 2], width: 2, sha256: "00"))
-      }),
-    aliases: ["tabby": "<cat>"]))
 
 /// Every value of the text, visited.
 @Sendable private func json(_ bytes: [UInt8]) {

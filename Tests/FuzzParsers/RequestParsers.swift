@@ -1,5 +1,7 @@
 import Errors
 import FoundationEssentials
+import Generation
+import Images
 import NIOCore
 import Wire
 
@@ -20,24 +22,37 @@ private struct NoModels: ModelCatalog {
   func load(_ name: String) throws -> any PictureMaker { throw InversionError(.notFound, "'\(name)': no such model") }
 }
 
-/// The bodies of AUTOMATIC1111's and OpenAI's routes: the same JSON to both.
+/// The bodies of AUTOMATIC1111's and OpenAI's routes: the same JSON to all, up to checked orders, settings and the
+/// parameters of a picture.
 @Sendable func compatibleBody(_ bytes: [UInt8]) {
   guard let fields = try? RequestFields(json: ByteBuffer(bytes: bytes)) else { return }
+  let options = A1111Options()
+  refusingInTheirWords { try options.set(fields, noModels) }
   for fromPicture in [false, true] {
-    do {
-      _ = try A1111Request(fields, fromPicture: fromPicture, options: A1111Options.Values(), noModels)
-    } catch let error as InversionError {
-      precondition(error.code != .internal)
-    } catch {}
+    refusingInTheirWords {
+      _ = try A1111Request(fields, fromPicture: fromPicture, options: options.values, noModels)
+    }
   }
-  _ = try? OpenAIRequest(fields, shelf: noModels)
+  refusingInTheirWords { _ = try OpenAIRequest(fields, shelf: noModels) }
+  if let text = try? fields.string("image"), let file = PictureFile(base64: text) {
+    _ = InfotextReader(readParameters(file.bytes) ?? "")
+  }
 }
 
-/// A form with pictures, and the text that pictures carry.
+/// A form with pictures, up to a checked order.
 @Sendable func multipartBody(_ bytes: [UInt8]) {
-  refusing {
+  refusingInTheirWords {
     let form = try MultipartForm(bytes, contentType: "multipart/form-data; boundary=x")
     precondition(form.texts.count + form.files.count <= bytes.count)
+    let fields = RequestFields(form.texts.mapValues { .string($0) })
+    _ = try OpenAIRequest(fields, shelf: noModels, start: StartingPicture(form, fields))
+  }
+}
+
+/// As `refusing`, where the error may also be one of the other servers' own.
+private func refusingInTheirWords(_ body: () throws -> Void) {
+  refusing {
+    do { try body() } catch is FieldError {} catch is A1111Error {} catch is OpenAIError {}
   }
 }
 

@@ -7,7 +7,7 @@ import Testing
 @testable import Import
 
 /// Downloads from a server on this machine that breaks, forgets, moves and lies.
-@Suite(.timeLimit(.minutes(1))) struct DownloadTests {
+@Suite(.timeLimit(.minutes(15))) struct DownloadTests {
   private static let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
   private static let digest = sha256Hex(of: content)
   private static let tag = "\"1\""

@@ -52,7 +52,7 @@ import Testing
   }
 
   /// A whole model from a server, file by file, imported.
-  @Test(.timeLimit(.minutes(1))) func aFolderIsPulledAndImported() async throws {
+  @Test(.timeLimit(.minutes(15))) func aFolderIsPulledAndImported() async throws {
     let library = Library()
     let source = tinyModel("distilled-tiny")
     let server = try LoopbackServer { request in

@@ -185,8 +185,8 @@ import Testing
   @Test func arm64() throws {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = [root.path + "/Arm64/run.sh"]
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+    process.arguments = ["300", "/bin/sh", root.path + "/Arm64/run.sh"]
     try process.run()
     process.waitUntilExit()
     if process.terminationStatus == 77 {

@@ -68,18 +68,22 @@ import Testing
     #expect(blocks.map { Self.isFile($0.pointer) } == [false, false, true])
   }
 
-  /// Whether the address lies in a mapping of a file of ours, by /proc/self/maps. What is read there can lack a line
-  /// while other tests map and unmap, so it is read again until the address shows.
+  /// Whether the address lies in a mapping of a file of ours, by /proc/self/maps.
   private static func isFile(_ pointer: UnsafeMutableRawPointer) -> Bool {
-    (0..<50).contains { _ in isFileByOneReading(pointer) }
-  }
-
-  private static func isFileByOneReading(_ pointer: UnsafeMutableRawPointer) -> Bool {
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-    return maps.split(separator: "\n").contains { line in
+    allMaps().split(separator: "\n").contains { line in
       let range = line.split(separator: " ")[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
       return line.contains("inversion-") && (range[0]..<range[1]).contains(UInt(bitPattern: pointer))
     }
+  }
+
+  /// Read to its end: Foundation takes the first short read of such a file for its end.
+  private static func allMaps() -> String {
+    let fd = open("/proc/self/maps", O_RDONLY)
+    defer { close(fd) }
+    var text: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 1 << 16)
+    while case let count = read(fd, &part, part.count), count > 0 { text += part.prefix(count) }
+    return String(decoding: text, as: UTF8.self)
   }
 
   @Test func countsLiveAndPeak() {

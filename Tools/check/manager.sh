@@ -5,13 +5,17 @@ state=$(mktemp -d /tmp/inv-systemd-XXXXXX)
 groups=()
 manager=''
 outer=''
+pause() { read -rt 0.1 <> <(:) || true; }
 cleanup() {
-  if [ -n "$manager" ]; then
-    kill -s RTMIN+3 "$manager" 2>/dev/null || true
-  elif [ -n "$outer" ]; then
+  [ -z "$manager" ] || kill -s RTMIN+3 "$manager" 2>/dev/null || true
+  if [ -n "$outer" ]; then
+    for _ in $(seq 100); do # a manager that does not come down is not waited for
+      [ -n "$manager" ] && kill -0 "$outer" 2>/dev/null || break
+      pause
+    done
     kill "$outer" 2>/dev/null || true # takes what it started with it
+    wait "$outer" 2>/dev/null || true
   fi
-  [ -z "$outer" ] || wait "$outer" 2>/dev/null || true
   local i
   for ((i = ${#groups[@]} - 1; i >= 0; i--)); do
     find "${groups[$i]}" -depth -type d -exec rmdir {} + 2>/dev/null || true
@@ -38,6 +42,9 @@ for shared in sys irq bus sysrq-trigger; do # else systemd-sysctl would write th
   mount -o remount,bind,ro "proc/$shared"
 done
 mount -t tmpfs tmpfs run
+mkdir run/project # wherever the project lies: the view has a /tmp of its own
+mount --bind "$project" run/project
+mount -o remount,bind,ro run/project
 mount -t tmpfs tmpfs tmp
 mount -t tmpfs tmpfs dev
 for device in null zero full random urandom tty; do
@@ -73,24 +80,28 @@ make_groups() {
   done < <(cat /proc/self/cgroup)
 }
 
+# Starts the manager. Exit status 77: this machine's kernel or container lets no manager come up.
 start_manager() {
   make_groups
   (
     for group in "${groups[@]}"; do echo "$BASHPID" >"$group/cgroup.procs" || true; done
     exec setsid unshare --pid --fork --mount --uts --ipc --net --cgroup --kill-child=KILL --propagation private \
-      bash "$state/init.sh" "$state"
+      bash "$state/init.sh" "$state" >"$state/manager" 2>&1
   ) &
   outer=$!
   local tries
-  for tries in $(seq 100); do
+  for tries in $(seq 300); do
     manager=$(pgrep -P "$outer" -x systemd || true)
-    if [ -n "$manager" ] && inside systemctl is-system-running --wait >/dev/null 2>&1; then return 0; fi
+    case $([ -z "$manager" ] || within 10 systemctl is-system-running 2>/dev/null) in
+      running | degraded) return 0 ;;
+    esac
     kill -0 "$outer" 2>/dev/null || break
-    read -rt 0.1 <> <(:) || true
+    pause
   done
-  echo "systemd: the manager did not come up (after $tries tries)" >&2
-  exit 70
+  echo "systemd: this machine lets no manager come up (asked $tries times): $(tail -n 3 "$state/manager")" >&2
+  exit 77
 }
 
-# Runs a command under the manager.
-inside() { nsenter -t "$manager" -a env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
+# Runs a command under the manager: 'inside COMMAND', 'within SECONDS COMMAND'. A command that hangs is ended.
+within() { timeout -k 5 "$1" nsenter -t "$manager" -a env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "${@:2}"; }
+inside() { within 120 "$@"; }

@@ -34,7 +34,7 @@ replaced() { # PID
   for tries in $(seq 300); do
     now=$(property MainPID)
     [ "$now" = "$1" ] || [ "$now" = 0 ] || return 0
-    read -rt 0.1 <> <(:) || true
+    pause
   done
   return 1
 }
@@ -45,9 +45,9 @@ override() { # TEXT: what the unit shall have beside its own; nothing takes it b
 }
 
 INVERSION_DEB_COMPRESSION=none Tools/deb.sh "$state/inversion.deb" >/dev/null
-cp "$state/inversion.deb" .build/inversion-check.deb # the view hides the temporary folder
 start_manager
-package=$PWD/.build/inversion-check.deb
+package=/run/inversion.deb
+inside tee "$package" <"$state/inversion.deb" >/dev/null
 step 'a manager of its own runs'
 
 inside dpkg --install "$package" >"$state/log" 2>&1 || fail 'the package cannot be installed'
@@ -70,7 +70,7 @@ step 'a user outside the group is refused by the socket'
 
 inside useradd --groups inversion learner
 read -r concept token word _ <Tools/demo/concept
-inside cp -r "$PWD/$concept" /tmp/pictures
+inside cp -r "/run/project/$concept" /tmp/pictures
 inside runuser -u learner -- inversion train --images /tmp/pictures --token "$token" --init-word "$word" --steps 2 \
   --output /var/lib/inversion/embeddings/learned.safetensors >"$state/log" 2>&1 || fail 'a member cannot add a word'
 inside runuser -u learner -- inversion generate "a $token" -o /tmp/a.png --steps 4 --strict >"$state/log" 2>&1 ||
@@ -112,7 +112,7 @@ inside systemctl start inversiond.socket
 ask /v1/status >/dev/null || fail 'no answer after the lack of memory'
 step 'without memory it ends, and with memory it is back'
 
-inside cp "$PWD/Tools/check/hardening-probe.py" /usr/lib/inversion/
+inside cp "/run/project/Tools/check/hardening-probe.py" /usr/lib/inversion/
 override $'Type=oneshot\nExecStart=\nExecStart=/usr/bin/python3 /usr/lib/inversion/hardening-probe.py\nRestart=no'
 inside systemctl stop inversiond.service
 inside systemctl start inversiond.service || fail 'the hardening lets something through'

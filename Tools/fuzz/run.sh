@@ -18,14 +18,15 @@ seeds() { # PARSER: the folders that its corpus starts from
     torch | pickle | zip) echo "$samples/torch $samples/torch-bad" ;;
     gguf) echo "$samples/gguf" ;;
     png | jpeg | webp) echo "$pictures" ;;
-    embedding | card) echo "$words $samples/torch $samples/gguf" ;;
+    embedding) echo "$words $samples/torch $samples/gguf" ;;
+    prompt | grammar | encoding) echo "Tools/fuzz/seeds/prompt" ;;
     *) echo "Tools/fuzz/seeds/$1" ;;
   esac
 }
 
 longest() { # PARSER: bytes of an input; short ones reach as much and run faster
   case $1 in
-    json | prompt | request | tokenizer | compatible | multipart | infotext) echo 512 ;;
+    json | prompt | grammar | encoding | request | tokenizer | infotext) echo 512 ;;
     torch | zip) echo 4096 ;;
     embedding) echo 8192 ;;
     *) echo 1024 ;;
@@ -36,7 +37,7 @@ echo 15 2>/dev/null >"/proc/$$/autogroup" || true
 INVERSION_FUZZ=1 nice Tools/swift.sh swift build -c release --scratch-path "$scratch" --product Fuzz \
   --sanitize fuzzer --sanitize address -Xswiftc -enable-testing
 all=(safetensors torch pickle zip gguf png jpeg webp embedding prompt json tokenizer)
-all+=(request compatible multipart infotext)
+all+=(grammar encoding request compatible multipart infotext)
 [ $# -gt 0 ] || set -- "${all[@]}"
 mkdir -p "$scratch/findings"
 for parser; do

@@ -23,11 +23,11 @@ private func a1111PictureRoutes(_ services: Services, _ options: A1111Options) -
     },
     // Both end the denoising early; the pictures are answered as they are then.
     Route(method: .post, path: "/sdapi/v1/interrupt") { _, context in
-      await services.generation.interrupt(owner: await context.owner())
+      await services.generation.interrupt(owner: context.owner)
       return Response(.ok, [:] as JSONValue)
     },
     Route(method: .post, path: "/sdapi/v1/skip") { _, context in
-      await services.generation.interrupt(owner: await context.owner())
+      await services.generation.interrupt(owner: context.owner)
       return Response(.ok, [:] as JSONValue)
     },
   ]

@@ -1,5 +1,3 @@
-import CSystemd
-import Glibc
 import Hummingbird
 import Logging
 import NIOCore
@@ -11,6 +9,8 @@ struct DaemonContext: RequestContext {
   let channel: any Channel
   /// What its body may take of all bodies' memory.
   var bodies: BodyMemory.Share?
+  /// The client, as the kernel knows it; nil when the socket is none of Unix's.
+  var peer: Peer?
 
   init(source: ApplicationRequestContextSource) {
     coreContext = CoreRequestContextStorage(source: source)
@@ -20,14 +20,6 @@ struct DaemonContext: RequestContext {
   /// Of JSON bodies.
   var maxUploadSize: Int { 1 << 20 }
 
-  /// The client, as the kernel knows it; nil when the socket is none of Unix's.
-  func peer() async -> Peer? {
-    guard let socket = channel as? any SocketOptionProvider else { return nil }
-    let option = NIOBSDSocket.Option(rawValue: SO_PEERCRED)
-    let credentials: csystemd_peer? = try? await socket.unsafeGetSocketOption(level: .socket, name: option).get()
-    return credentials.map { Peer(user: $0.uid, group: $0.gid) }
-  }
-
   /// Whose jobs these are.
-  func owner() async -> UInt32 { await peer()?.user ?? 0 }
+  var owner: UInt32 { peer?.user ?? 0 }
 }

@@ -1,3 +1,5 @@
+import CSystemd
+import Glibc
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -40,8 +42,11 @@ final class HTTPServer: Sendable {
       maxHeaderFieldSize: limits.headerFieldBytes, maxHeaderListSize: limits.headerBytes,
       maxHeaderFieldCount: limits.headerFields)
     let child = HTTP1Channel(
-      responder: { request, writer, channel in
-        try await respond(with: responder, to: request, writer: writer, channel: channel, bodies: bodies, log: log)
+      responder: { [connections] request, writer, channel in
+        var context = DaemonContext(source: ApplicationRequestContextSource(channel: channel, logger: log.logger))
+        context.bodies = bodies.share()
+        context.peer = connections.peer(of: channel)
+        try await respond(with: responder, to: request, writer: writer, context: context, log: log)
       },
       configuration: HTTP1Channel.Configuration(
         additionalChannelHandlers: [
@@ -54,8 +59,11 @@ final class HTTPServer: Sendable {
     self.listener = try await ServerBootstrap(group: group)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .bind(descriptor) { [connections] channel in
-        connections.add(channel)
-        return child.setup(channel: channel, logger: logger).map { Connection($0) }
+        // Now, because a client that has left is nobody any more when its request's turn comes.
+        Peer.read(channel).flatMap { peer in
+          connections.add(channel, peer)
+          return child.setup(channel: channel, logger: logger).map { Connection($0) }
+        }
       }
   }
 
@@ -70,7 +78,11 @@ final class HTTPServer: Sendable {
               // Clients beyond the limit wait in the kernel's queue.
               if live >= limits.connections, await group.next() != nil { live -= 1 }
               live += 1
-              group.addTask { await self.child.handle(value: connection.take(), logger: self.logger) }
+              group.addTask {
+                let value = connection.take()
+                await self.child.handle(value: value, logger: self.logger)
+                self.connections.forget(value.channel)
+              }
             }
           } catch {
             logger.error("accepting connections failed: \(error)")
@@ -81,6 +93,9 @@ final class HTTPServer: Sendable {
       logger.error("closing the socket failed: \(error)")
     }
   }
+
+  /// Connections that are open now, and how many there have been.
+  var load: (open: Int, accepted: Int) { connections.load }
 
   /// Accepts no more connections.
   func stopAccepting() { listener.channel.close(promise: nil) }
@@ -111,15 +126,44 @@ private final class Connection: Sendable {
   }
 }
 
-/// The connections that are open.
-private final class Connections: Sendable {
-  private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+extension Peer {
+  /// The client, as the kernel knows it; nil when the socket is none of Unix's.
+  fileprivate static func read(_ channel: any Channel) -> EventLoopFuture<Peer?> {
+    guard let socket = channel as? any SocketOptionProvider else { return channel.eventLoop.makeSucceededFuture(nil) }
+    let option = NIOBSDSocket.Option(rawValue: SO_PEERCRED)
+    let credentials: EventLoopFuture<csystemd_peer> = socket.unsafeGetSocketOption(level: .socket, name: option)
+    return credentials.map { Peer(user: $0.uid, group: $0.gid) }.recover { _ in nil }
+  }
+}
 
-  func add(_ channel: any Channel) {
+/// The connections that are open, and who is at their other ends.
+private final class Connections: Sendable {
+  private struct State {
+    /// Those that are open.
+    var channels: [ObjectIdentifier: any Channel] = [:]
+    /// Of those whose requests are still being served.
+    var peers: [ObjectIdentifier: Peer] = [:]
+    var accepted = 0
+  }
+
+  private let state = Mutex(State())
+
+  var load: (open: Int, accepted: Int) { state.withLock { ($0.channels.count, $0.accepted) } }
+
+  func peer(of channel: any Channel) -> Peer? { state.withLock { $0.peers[ObjectIdentifier(channel)] } }
+
+  /// No request of it is served any more.
+  func forget(_ channel: any Channel) { state.withLock { $0.peers[ObjectIdentifier(channel)] = nil } }
+
+  func add(_ channel: any Channel, _ peer: Peer?) {
     let id = ObjectIdentifier(channel)
-    channels.withLock { $0[id] = channel }
+    state.withLock { state in
+      state.channels[id] = channel
+      state.peers[id] = peer
+      state.accepted += 1
+    }
     channel.closeFuture.whenComplete { _ in
-      self.channels.withLock { $0[id] = nil }
+      self.state.withLock { $0.channels[id] = nil }
     }
   }
 
@@ -131,21 +175,19 @@ private final class Connections: Sendable {
     for channel in all { channel.close(promise: nil) }
   }
 
-  private var all: [any Channel] { channels.withLock { Array($0.values) } }
+  private var all: [any Channel] { state.withLock { Array($0.channels.values) } }
 }
 
 /// Answers one request and logs it.
 private func respond(
   with responder: some HTTPResponder<DaemonContext>, to request: Request, writer: consuming ResponseWriter,
-  channel: any Channel, bodies: BodyMemory, log: AccessLog
+  context: DaemonContext, log: AccessLog
 ) async throws {
   var entry = AccessLog.Entry(request)
   if request.waitsForContinue && request.declaredLength <= pictureRequestLimit {
     try await writer.writeInformationalHead(HTTPResponse(status: .continue))
   }
-  var context = DaemonContext(source: ApplicationRequestContextSource(channel: channel, logger: log.logger))
-  context.bodies = bodies.share()
-  entry.user = await context.peer()?.user
+  entry.user = context.peer?.user
   let response: Response
   do {
     response = try await responder.respond(to: request, context: context)

@@ -1,5 +1,6 @@
 import Embeddings
 import Errors
+import Measurement
 import NIOPosix
 import Synchronization
 import Wire
@@ -209,6 +210,8 @@ public actor GenerationService {
     running = nil
     unloadLater()
     runNextIfIdle()
+    // A picture's buffers go back to the system while nobody waits for another one.
+    if running == nil { shelf.releaseFreed() }
     resumeDrainIfDone()
   }
 

@@ -20,14 +20,15 @@ public struct JobRecord: Sendable {
   init(_ job: Job, _ result: Result<GenerateReply, InversionError>) {
     self.job = job.id
     user = job.owner
+    model = job.model
     steps = job.step
     duration = job.age
     switch result {
     case .success(let reply):
-      (model, embeddings, pictures) = (reply.model, reply.embeddings.used.map(\.name), reply.pictures.count)
+      (embeddings, pictures) = (reply.embeddings.used.map(\.name), reply.pictures.count)
       failure = nil
     case .failure(let error):
-      (model, embeddings, pictures, failure) = ("", [], 0, error)
+      (embeddings, pictures, failure) = ([], 0, error)
     }
   }
 
@@ -35,12 +36,11 @@ public struct JobRecord: Sendable {
   func write(to logger: Logger) {
     var fields: Logger.Metadata = [
       "job": "\(job)", "uid": "\(user)", "steps": "\(steps)", "ms": "\(Int(duration / .milliseconds(1)))",
-      "peak_bytes": "\(peakBytes())",
+      "peak_bytes": "\(peakBytes())", "model": "\(model)",
     ]
     if let failure {
       fields["error"] = "\(failure.code.rawValue)"
     } else {
-      fields["model"] = "\(model)"
       fields["pictures"] = "\(pictures)"
       fields["embeddings"] = "\(embeddings.joined(separator: ","))"
     }

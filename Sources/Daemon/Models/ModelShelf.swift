@@ -78,9 +78,11 @@ public final class ModelShelf: Sendable {
       return state.loaded?.maker
     }
     guard was != nil else { return }
-    // What was freed goes back to the system, not to the next picture.
-    csystemd_release_memory()
+    releaseFreed()
   }
+
+  /// Gives what was freed back to the system, instead of keeping it for the next picture.
+  func releaseFreed() { csystemd_release_memory() }
 
   /// What is known of a model without loading it.
   func reply(_ name: String) -> ModelReply {

@@ -39,7 +39,7 @@ func makeRouter(_ services: Services) -> some HTTPResponder<DaemonContext> {
   let routes = described + [openAPIRoute(described)]
   for route in routes {
     router.on(RouterPath(route.path), method: route.method) { request, context -> Response in
-      if route.role > .none { try services.access.require(route.role, of: await context.peer()) }
+      if route.role > .none { try services.access.require(route.role, of: context.peer) }
       return try await route.handle(request, context)
     }
   }

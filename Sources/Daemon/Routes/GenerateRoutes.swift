@@ -18,8 +18,8 @@ func generateRoutes(_ services: Services) -> [Route] {
     },
     Route(method: .post, path: "/v1/cancel/:job") { _, context in
       let id = try context.pathParameter("job")
-      let isAdmin = services.access.policy.role(of: await context.peer()) >= .admin
-      try await services.generation.cancel(id, by: isAdmin ? nil : await context.owner())
+      let isAdmin = services.access.policy.role(of: context.peer) >= .admin
+      try await services.generation.cancel(id, by: isAdmin ? nil : context.owner)
       return Response(.ok, CancelReply(cancelled: id))
     },
   ]
@@ -29,7 +29,7 @@ extension Services {
   /// Queues an order of a client's; the job ends when the client hangs up.
   /// - Throws: `.busy`.
   func submit(_ order: Order, for context: DaemonContext) async throws -> Job {
-    let job = try await generation.submit(order, owner: await context.owner())
+    let job = try await generation.submit(order, owner: context.owner)
     // A client that has hung up waits for no picture. (One that has only closed its sending half still does.)
     context.channel.closeFuture.whenComplete { [weak job] _ in job?.cancel() }
     return job

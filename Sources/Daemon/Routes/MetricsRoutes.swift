@@ -31,7 +31,7 @@ extension Services {
     text.add("jobs_running", .gauge, "Jobs that run.", load.current == nil ? 0 : 1)
     text.add("embeddings", .gauge, "Embeddings in force.", Double(table.embeddings.count))
     text.add("embeddings_rejected", .gauge, "Embedding files that are not in force.", Double(table.rejected.count))
-    text.add("embeddings_generation", .counter, "Changes of the embeddings.", Double(table.generation))
+    text.add("embeddings_generation", .gauge, "Changes of the embeddings.", Double(table.generation))
     text.add("resident_bytes", .gauge, "Memory of the process.", Double(residentBytes()))
     text.add("peak_bytes", .gauge, "The largest memory that it has had.", Double(peakBytes()))
     return text.text

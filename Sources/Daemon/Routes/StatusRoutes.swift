@@ -1,6 +1,7 @@
 import Errors
 import Glibc
 import Hummingbird
+import Measurement
 import Wire
 
 func statusRoutes(_ services: Services) -> [Route] {
@@ -19,7 +20,7 @@ func statusRoutes(_ services: Services) -> [Route] {
       return Response(.ok, ProcessesReply(models: [loaded].compactMap { $0 }))
     },
     Route(method: .get, path: "/v1/status") { _, context in
-      Response(.ok, await status(services, for: await context.peer()))
+      Response(.ok, await status(services, for: context.peer))
     },
     Route(method: .post, path: "/v1/reload", role: .admin) { _, _ in
       try await services.reload()

@@ -14,6 +14,10 @@ public struct ListeningSocket: ~Copyable {
   public let descriptor: CInt
   private let origin: Origin
 
+  var isInherited: Bool {
+    if case .inherited = origin { true } else { false }
+  }
+
   /// The bytes of a path that the kernel takes, without the final zero.
   public static let pathLimit = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 

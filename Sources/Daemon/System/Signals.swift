@@ -8,6 +8,8 @@ package struct Signals: Sendable {
     case stop
     /// SIGHUP
     case reload
+    /// The daemon's own: nobody has come for long.
+    case idle
     /// The daemon's own: the last job is done.
     case drained
   }

@@ -21,7 +21,10 @@ public enum EmbeddingContainer: String, Sendable, CaseIterable {
 
   /// By the first bytes, whatever the file is called; nil for none of these.
   init?(sniffing bytes: [UInt8]) {
-    if bytes.starts(with: Array("GGUF".utf8)) {
+    if bytes.count >= 9, bytes[4..<8].allSatisfy({ $0 == 0 }), bytes[8] == UInt8(ascii: "{") {
+      // First: the length of its header may begin as any of the others, 640 as a pickle and 19280 as "PK".
+      self = .safetensors
+    } else if bytes.starts(with: Array("GGUF".utf8)) {
       self = .gguf
     } else if bytes.starts(with: Array("PK".utf8)) || bytes.starts(with: [0x80, 0x02]) {
       self = .torch
@@ -30,6 +33,7 @@ public enum EmbeddingContainer: String, Sendable, CaseIterable {
     } else if bytes.starts(with: Array("RIFF".utf8)) && bytes.dropFirst(8).starts(with: Array("WEBP".utf8)) {
       self = .webp
     } else if bytes.count >= 9 && bytes[8] == UInt8(ascii: "{") {
+      // Its length is absurd: for its reader to say.
       self = .safetensors
     } else {
       return nil

@@ -2,13 +2,18 @@ import FoundationEssentials
 import Glibc
 
 /// How much memory this process may still take: the least of what the machine has and what its control groups allow.
-struct MemoryRoom: Equatable {
-  let available: Int
+public struct MemoryRoom: Equatable, Sendable {
+  public let available: Int
   /// What sets the bound: `the machine`, or the group's limit.
-  let bound: String
+  public let bound: String
+
+  public init(available: Int, bound: String) {
+    self.available = available
+    self.bound = bound
+  }
 
   /// - Parameter root: where /proc and /sys are; tests have their own.
-  static func now(root: String = "") -> MemoryRoom {
+  public static func now(root: String = "") -> MemoryRoom {
     var least = MemoryRoom(available: machine(root), bound: "the machine")
     for group in ControlGroup.ancestors(root: root) {
       guard let room = group.room, room < least.available else { continue }
@@ -65,7 +70,8 @@ private struct ControlGroup {
   private init(path: String, folder: String, legacy: Bool) {
     self.path = path
     func number(_ name: String) -> Int? { MemoryRoom.lines("\(folder)/\(name)").first.flatMap { Int($0) } }
-    let limit = number(legacy ? "memory.limit_in_bytes" : "memory.max")
+    // Above `high` it would not be killed, but slowed down without end.
+    let limit = (legacy ? ["memory.limit_in_bytes"] : ["memory.max", "memory.high"]).compactMap(number).min()
     let used = number(legacy ? "memory.usage_in_bytes" : "memory.current")
     // "max", or in the old version a number beyond all memory.
     guard let limit, let used, limit < 1 << 60 else {
@@ -73,8 +79,13 @@ private struct ControlGroup {
       return
     }
     // Pages of files, the model's among them, give way before anything is killed.
-    let key = legacy ? "total_inactive_file " : "inactive_file "
-    let inactive = MemoryRoom.lines("\(folder)/memory.stat").first { $0.hasPrefix(key) }
-    room = limit - used + (inactive?.split(separator: " ").last.flatMap { Int($0) } ?? 0)
+    let prefix = legacy ? "total_" : ""
+    var files = 0
+    for line in MemoryRoom.lines("\(folder)/memory.stat") {
+      let parts = line.split(separator: " ")
+      guard parts.count == 2, [prefix + "inactive_file", prefix + "active_file"].contains(parts[0]) else { continue }
+      files += Int(parts[1]) ?? 0
+    }
+    room = limit - used + files
   }
 }
