@@ -198,6 +198,25 @@ def where(results: dict) -> str:
     return f"{results['threads']} threads of {results['cpu']}{beside(results)}, {results['date']}."
 
 
+QUALITY = {
+    "loss": ("loss of held-out pictures under their learned word", "{:.4f}"),
+    "initializer_loss": ("the same under its initializer", "{:.4f}"),
+    "gain": ("gain of a learned word over its initializer", "{:.1%}"),
+    "retrieval": ("held-out pictures that go to their own word", "{:.0%}"),
+    "gap_to_neighbour": ("gain of a taught word over its nearest neighbour", "{:.1%}"),
+    "gap_to_others": ("gain of a taught word over the others", "{:.1%}"),
+}
+
+
+def quality(result: dict) -> list[str]:
+    full, packed = result["f32"], result["int8"]
+    lines = ["| | f32 weights | int8 package |", "|---|---|---|"]
+    lines += [
+        f"| {what} | {form.format(full[key])} | {form.format(packed[key])} |" for key, (what, form) in QUALITY.items()]
+    told = f"Means over {full['concepts']} learned and {full['known']} taught words; {result['date']}."
+    return [*lines, "", told]
+
+
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
 TABLES = {
     "emoji-64": ("emoji-64.json", "make bench", emoji),
@@ -209,6 +228,7 @@ TABLES = {
     "concepts": ("concepts.json", "Benchmarks/concepts.sh --steps 150", concepts),
     "stopping": ("stopping.json", "Benchmarks/stopping.sh --precision int8", stopping),
     "trainings": ("trainings.json", "Benchmarks/trainings.sh", trainings),
+    "quality": ("quality.json", "Benchmarks/quality.sh --steps 150", quality),
     "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
     "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
