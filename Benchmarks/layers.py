@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What int8 costs each layer of the tests' tiny models of Stable Diffusion's shape: `layers.py`.
 
-Runs `inversion models analyze --whole` and writes results/layers.json, for the table of docs/models.md: every layer with
+`inversion models analyze --whole` and writes results/layers.json, for the table of docs/models.md: every layer with
 the signal-to-noise ratio of its own output and of its network's."""
 
 import datetime
