@@ -184,9 +184,11 @@ extension PackedWeight {
   }
 
   /// The way back: dx (pictures * pixels, inputs) from dy (pictures * positions, outputs), both f32. dy is scaled by
-  /// the weights' scales and quantised a row; the weights are transposed a panel at a time.
+  /// the weights' scales and quantised a row; the weights are transposed a panel at a time. `residual`, rows like dx,
+  /// is added.
   public func inputGradient(
-    _ dy: UnsafeRawPointer, rows: Int, window: Window, into dx: UnsafeMutableRawPointer, pool: BufferPool
+    _ dy: UnsafeRawPointer, rows: Int, window: Window, adding residual: UnsafeRawPointer? = nil,
+    into dx: UnsafeMutableRawPointer, pool: BufferPool
   ) {
     precondition(window.kernel == kernel && window.channels == inputs)
     let zeros = Self.zeros((outputs + 3) / 4 * 4 * 4, pool)
@@ -199,15 +201,18 @@ extension PackedWeight {
     var gradient = inv_qd8_input_gradient(
       kernel: Kernels.kernel, window: window.c, outputs: outputs, dy: quantised.c,
       zeros: zeros.pointer.assumingMemoryBound(to: Int8.self), panels: panelStart, panel_stride: panelStride,
-      dx: dx.assumingMemoryBound(to: Float.self))
+      dx: dx.assumingMemoryBound(to: Float.self), residual: residual?.assumingMemoryBound(to: Float.self))
     let total = rows / (window.outHeight * window.outWidth) * window.height * window.width
     let bytes = inv_qd8_transposed_bytes(&gradient)
     let panelCount = (inputs + Self.panelWidth - 1) / Self.panelWidth
-    withUnsafePointer(to: &gradient) { gradient in
-      Parallel.forEach(panelCount) { panel in
-        let transposed = pool.allocate(byteCount: bytes)
-        inv_qd8_qc8w_input_gradient(
-          gradient, 0, total, panel, transposed.pointer.assumingMemoryBound(to: UInt8.self))
+    // Of the rows, only pointers are in use while they are read.
+    withExtendedLifetime((quantised, zeros)) {
+      withUnsafePointer(to: &gradient) { gradient in
+        Parallel.forEach(panelCount) { panel in
+          let transposed = pool.allocate(byteCount: bytes)
+          inv_qd8_qc8w_input_gradient(
+            gradient, 0, total, panel, transposed.pointer.assumingMemoryBound(to: UInt8.self))
+        }
       }
     }
   }

@@ -38,26 +38,32 @@ public struct QuantisedRows {
     }
   }
 
-  /// Quantises the LayerNorm of each row; gamma and beta (channels).
+  /// Quantises the LayerNorm of each row; gamma and beta (channels). Writes mean and rstd (rows).
   public init(
     layerNormOf x: UnsafeRawPointer, rows: Int, channels: Int, eps: Double, gamma: UnsafeRawPointer,
-    beta: UnsafeRawPointer, pool: BufferPool
+    beta: UnsafeRawPointer, mean: UnsafeMutableRawPointer, rstd: UnsafeMutableRawPointer, pool: BufferPool
   ) {
+    let (mean, rstd) = (mean.assumingMemoryBound(to: Float.self), rstd.assumingMemoryBound(to: Float.self))
     self.init(rows: rows, channels: channels, pool: pool) { range, scratch, target in
       table.pointee.layer_norm_quantise_rows(
         range.count, channels, eps, floats(x, range.lowerBound * channels), floats(gamma, 0), floats(beta, 0), scratch,
-        target.stride, target.elements, target.scales)
+        mean + range.lowerBound, rstd + range.lowerBound, target.stride, target.elements, target.scales)
     }
   }
 
   /// Writes what the rows stand for, (rows, channels) of f32.
   public func dequantise(into y: UnsafeMutableRawPointer) {
-    let source = c
     Parallel.forEachUnitRange(rows, unit: rows, channels: channels) { range in
-      table.pointee.dequantise_rows(
-        range.count, channels, stride, source.elements + range.lowerBound * stride,
-        source.scales + range.lowerBound, (y + range.lowerBound * channels * 4).assumingMemoryBound(to: Float.self))
+      dequantise(range, into: y + range.lowerBound * channels * 4)
     }
+  }
+
+  /// Some of them, on the calling thread: (range.count, channels) of f32.
+  public func dequantise(_ range: Range<Int>, into y: UnsafeMutableRawPointer) {
+    let source = c
+    table.pointee.dequantise_rows(
+      range.count, channels, stride, source.elements + range.lowerBound * stride, source.scales + range.lowerBound,
+      y.assumingMemoryBound(to: Float.self))
   }
 
   /// Where a piece of the rows goes.
@@ -132,6 +138,42 @@ public func affineRows(
   table.pointee.affine_rows(
     rows, channels, silu ? 1 : 0, floats(x, 0), floats(scale, 0), floats(shift, 0),
     y.assumingMemoryBound(to: Float.self))
+}
+
+/// The way back through `affineRows` where scale and shift follow from x, as a norm's do: see quantise.inc.
+public struct AffineGradient {
+  public let channels: Int
+  public let silu: Bool
+  /// (channels) each, those of one picture.
+  public let scale: UnsafeRawPointer
+  public let shift: UnsafeRawPointer
+  /// Elements from row to row of dy.
+  public let stride: Int
+
+  public init(channels: Int, silu: Bool, scale: UnsafeRawPointer, shift: UnsafeRawPointer, stride: Int) {
+    (self.channels, self.silu, self.scale, self.shift, self.stride) = (channels, silu, scale, shift, stride)
+  }
+
+  /// Adds to `sum` and `dot` (channels) those of the slopes and of the slopes times x - origin.
+  public func addSums(
+    _ dy: UnsafeRawPointer, _ x: UnsafeRawPointer, rows: Int, origin: UnsafeRawPointer,
+    sum: UnsafeMutablePointer<Double>, dot: UnsafeMutablePointer<Double>
+  ) {
+    table.pointee.affine_gradient_sums(
+      rows, channels, silu ? 1 : 0, floats(x, 0), floats(scale, 0), floats(shift, 0), stride, floats(dy, 0),
+      floats(origin, 0), sum, dot)
+  }
+
+  /// dx = slope * map[0] + x * map[1] + map[2], map (3, channels), plus `old` (rows, channels).
+  public func inputGradient(
+    _ dy: UnsafeRawPointer, _ x: UnsafeRawPointer, rows: Int, map: UnsafeRawPointer, adding old: UnsafeRawPointer?,
+    into dx: UnsafeMutableRawPointer
+  ) {
+    table.pointee.affine_input_gradient(
+      rows, channels, silu ? 1 : 0, floats(x, 0), floats(scale, 0), floats(shift, 0), stride, floats(dy, 0),
+      floats(map, 0), floats(map, channels), floats(map, 2 * channels), old.map { floats($0, 0) },
+      dx.assumingMemoryBound(to: Float.self))
+  }
 }
 
 private func floats(_ pointer: UnsafeRawPointer, _ offset: Int) -> UnsafePointer<Float> {

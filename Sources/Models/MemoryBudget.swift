@@ -92,7 +92,7 @@ extension WorkingMemory {
   /// and what the U-Net's way back used goes before them.
   public func states(_ model: DiffusionModel, _ ids: [[Int]], learned: Activation?, on tape: Tape) -> Activation {
     let states = model.textEncoder(ids, learned: learned, on: tape)
-    guard tape.isShortOfMemory else { return states }
+    guard tape.recomputes || (tape.savesInt8 && budget.bytes != nil) else { return states }
     model.releasePages(of: .textEncoder)
     return tape.onTheWayBack(states) { [pool] in pool.dropFree() }
   }
@@ -104,18 +104,18 @@ extension UNet2DConditionModel {
     if case .int8 = downBlocks[0].resnets[0].conv1.weight { true } else { false }
   }
 
-  /// About how much a way back through all of it keeps, in f32: inputs of norms and activations, queries, keys and
-  /// values.
+  /// About how much a way back through all of it keeps, in f32: inputs of norms and gates, queries, keys and values,
+  /// and what attention gave.
   func keptBytes(batch: Int, height: Int, width: Int) -> Int {
     var elements = 0
     for (level, channels) in config.blockOutChannels.enumerated() {
       let pixels = batch * (height >> level) * (width >> level)
       // The up path has a resnet more, and its inputs are twice as wide.
-      let resnets = config.layersPerBlock[level] * 4 + (config.layersPerBlock[level] + 1) * 6
+      let resnets = config.layersPerBlock[level] * 2 + (config.layersPerBlock[level] + 1) * 3
       let isAttending = config.downBlockTypes[level] == .crossAttention
       let transformers =
         isAttending ? (2 * config.layersPerBlock[level] + 1) * config.transformerLayersPerBlock[level] : 0
-      let perTransformer = 24
+      let perTransformer = 18
       elements += pixels * channels * (resnets + transformers * perTransformer)
     }
     return elements * 4

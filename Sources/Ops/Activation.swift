@@ -4,7 +4,7 @@ import Tensors
 /// A value computed by a tape: rows of channels, with leading dimensions that say what the rows are.
 ///
 /// Pictures are (batch, height, width, channels), token sequences (batch, tokens, channels), vectors (batch, channels).
-/// Where nothing is recorded its rows may be deferred until somebody needs them; see `DeferredRows`.
+/// Its rows may be deferred until somebody needs them; see `DeferredRows`.
 public final class Activation {
   public let shape: [Int]
   public let dtype: DType
@@ -29,20 +29,20 @@ public final class Activation {
     storage = .rows(buffer)
   }
 
-  /// A constant in f32 whose rows are made when they are first asked for.
-  init(shape: [Int], deferred: any DeferredRows) {
+  /// In f32, with rows that are made when they are first asked for.
+  init(shape: [Int], deferred: any DeferredRows, slot: Int?) {
     self.shape = shape
     dtype = .f32
-    slot = nil
+    self.slot = slot
     storage = .deferred(deferred)
   }
 
-  /// A constant that shares the rows of `other`, made or not.
-  init(shape: [Int], aliasOf other: Activation) {
+  /// Shares the rows of `other`, made or not.
+  init(shape: [Int], aliasOf other: Activation, slot: Int?) {
     precondition(shape.reduce(1, *) == other.count)
     self.shape = shape
     dtype = other.dtype
-    slot = nil
+    self.slot = slot
     storage = .alias(of: other)
   }
 

@@ -9,9 +9,7 @@ public enum ActivationFunction: String, Sendable {
 
 extension Tape {
   public func activation(_ x: Activation, _ function: ActivationFunction) -> Activation {
-    if function == .silu, let affine = x.deferred as? AffineRows, !affine.silu {
-      return Activation(shape: x.shape, deferred: AffineRows(tape: self, parts: affine.parts, silu: true))
-    }
+    if function == .silu, let affine = x.deferred as? AffineRows, !affine.silu { return silu(x.shape, of: affine) }
     let y = output(x.shape, of: x)
     inRuns(x.count) { range in
       let (n, from, to) = (range.count, x.at(range.lowerBound), y.at(range.lowerBound))
@@ -44,15 +42,24 @@ extension Tape {
   public func geglu(_ x: Activation) -> Activation {
     let channels = x.channels / 2
     let shape = Array(x.shape.dropLast()) + [channels]
-    if let product = x.deferred as? ProductRows, product.rowVectors == nil, product.weight.canBeGated {
-      return Activation(shape: shape, deferred: GatedRows(product: product))
+    if let product = x.deferred as? ProductRows, product.canBeGated {
+      let gradient = x.needsGradient ? GatedGradient(of: product) : nil
+      let y = Activation(shape: shape, deferred: GatedRows(product: product, gradient: gradient), slot: slot(of: x))
+      if let gradient { record(y, GatedRecord(gated: gradient)) }
+      return y
     }
     let y = output(shape, of: x)
-    Parallel.forEachRange(x.rows, grain: max(16, x.rows / 8)) { rows in
-      kernels.geglu(rows.count, channels, x.at(rows.lowerBound * 2 * channels), y.at(rows.lowerBound * channels))
-    }
+    geglu(x, into: y.pointer)
     record(y, GEGLURecord(x: SavedRows(x, on: self), slot: x.slot))
     return y
+  }
+
+  func geglu(_ x: Activation, into y: UnsafeMutableRawPointer) {
+    let channels = x.channels / 2
+    Parallel.forEachRange(x.rows, grain: max(16, x.rows / 8)) { rows in
+      kernels.geglu(
+        rows.count, channels, x.at(rows.lowerBound * 2 * channels), y + rows.lowerBound * channels * dtype.byteCount)
+    }
   }
 
   func gegluInputGradient(_ dy: Activation, _ x: Activation) -> Activation {

@@ -51,10 +51,13 @@ private struct FlashAttentionRecord: TapeRecord {
   func inputGradients(_ dy: Activation, on tape: Tape) {
     let saved = rows.map { $0.restored(on: tape) }
     let gradients = saved.prefix(slots.count).map { tape.allocate($0.shape) }
-    flashAttentionGradients(
-      q: saved[0].headRows, k: saved[1].headRows, v: saved[2].headRows, y: saved[3].headRows, dy: dy.headRows,
-      logSums: logSums.pointer, shape, precision,
-      into: (gradients[0].pointer, gradients[1].pointer, gradients[2].pointer), pool: tape.pool)
+    // Of the rows, only pointers are in use while they are read.
+    withExtendedLifetime(saved) {
+      flashAttentionGradients(
+        q: saved[0].headRows, k: saved[1].headRows, v: saved[2].headRows, y: saved[3].headRows, dy: dy.headRows,
+        logSums: logSums.pointer, shape, precision,
+        into: (gradients[0].pointer, gradients[1].pointer, gradients[2].pointer), pool: tape.pool)
+    }
     for (gradient, slot) in zip(gradients, slots) { tape.accumulate(gradient, for: slot) }
   }
 }

@@ -10,7 +10,11 @@ extension Tape {
     let runner = inner(recording: false)
     runner.observer = observer
     let constants = inputs.map { alias($0, slot: nil) }
-    let outputs = block(runner, constants).map { alias($0, slot: newSlot()) }
+    let outputs = block(runner, constants).map { output -> Activation in
+      // Made now, since rows that wait keep what they are made of.
+      _ = output.buffer
+      return alias(output, slot: newSlot())
+    }
     // One record per output would run the block once for each: the join record waits for all of them.
     let join = CheckpointRecord(inputs: inputs, outputs: outputs.map { ($0.slot, $0.shape) }, block: block)
     recordJoin(join, outputs: outputs.compactMap(\.slot))

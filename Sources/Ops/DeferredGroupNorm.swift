@@ -8,8 +8,9 @@ extension Tape {
     let parts = (x.deferred as? ConcatenatedRows).map { [$0.a, $0.b] } ?? [x]
     let moments = parts.map { ChannelStatistics($0) }
     let affine = parts.map {
-      (x: $0, scale: allocate([$0.batch, $0.channels]), shift: allocate([$0.batch, $0.channels]))
+      AffineRows.Part(x: $0, scale: allocate([$0.batch, $0.channels]), shift: allocate([$0.batch, $0.channels]))
     }
+    var statistics: [(mean: Double, rstd: Double)] = []
     let perGroup = x.channels / groups
     let gamma = norm.weight.pointer.assumingMemoryBound(to: Float.self)
     let beta = norm.bias.pointer.assumingMemoryBound(to: Float.self)
@@ -21,6 +22,7 @@ extension Tape {
         let members = places[channels].map { moments[$0.0][image, $0.1] }
         let (mean, variance) = ChannelStatistics.combine(members)
         let rstd = 1 / (variance + norm.eps).squareRoot()
+        statistics.append((mean, rstd))
         for channel in channels {
           let (part, inside) = places[channel]
           let index = image * parts[part].channels + inside
@@ -31,7 +33,56 @@ extension Tape {
         }
       }
     }
-    return Activation(shape: x.shape, deferred: AffineRows(tape: self, parts: affine, silu: false))
+    guard let slot = slot(of: x) else {
+      return affineRows(x.shape, AffineRows(tape: self, parts: affine, silu: false, gradient: nil), slot: nil)
+    }
+    let gradient = NormGradient(of: parts, affine, norm, groups: groups, statistics, on: self)
+    return affineRows(x.shape, AffineRows(tape: self, parts: affine, silu: false, gradient: gradient), slot: slot)
+  }
+
+  /// SiLU of a GroupNorm that waits.
+  func silu(_ shape: [Int], of norm: AffineRows) -> Activation {
+    affineRows(
+      shape, AffineRows(tape: self, parts: norm.parts, silu: true, gradient: norm.gradient),
+      slot: norm.gradient.map { _ in newSlot() })
+  }
+
+  private func affineRows(_ shape: [Int], _ rows: AffineRows, slot: Int?) -> Activation {
+    let y = Activation(shape: shape, deferred: rows, slot: slot)
+    if let gradient = rows.gradient {
+      record(y, AffineRecord(gradient: gradient, silu: rows.silu))
+    }
+    return y
+  }
+}
+
+/// Of each picture and channel, two sums over the pixels: `body` adds those of a few rows of a picture, a piece of
+/// them a thread.
+func channelSums(
+  batch: Int, pixels: Int, channels: Int,
+  _ body: (Int, Range<Int>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>) -> Void
+) -> [(first: Double, second: Double)] {
+  let pieces = max(1, min(16, pixels * channels / 65_536))
+  let perPiece = 2 * channels
+  let sums = UnsafeMutablePointer<Double>.allocate(capacity: batch * pieces * perPiece)
+  defer { sums.deallocate() }
+  sums.initialize(repeating: 0, count: batch * pieces * perPiece)
+  // Unsafe: each piece has its own run of `sums`.
+  nonisolated(unsafe) let written = sums
+  Parallel.forEach(batch * pieces) { index in
+    let (image, piece) = (index / pieces, index % pieces)
+    let rows = image * pixels + pixels * piece / pieces..<image * pixels + pixels * (piece + 1) / pieces
+    body(image, rows, written + index * perPiece, written + index * perPiece + channels)
+  }
+  return (0..<batch * channels).map { index in
+    let (image, channel) = (index / channels, index % channels)
+    var total = (first: 0.0, second: 0.0)
+    for piece in 0..<pieces {
+      let start = sums + (image * pieces + piece) * perPiece + channel
+      total.first += start[0]
+      total.second += start[channels]
+    }
+    return total
   }
 }
 
@@ -52,31 +103,15 @@ private struct ChannelStatistics {
   init(_ x: Activation) {
     let (pixels, channels, source) = (x.rows / x.batch, x.channels, x.pointer)
     self.channels = channels
-    let pieces = max(1, min(16, pixels * channels / 65_536))
-    let perPiece = 2 * channels
-    let sums = UnsafeMutablePointer<Double>.allocate(capacity: x.batch * pieces * perPiece)
-    defer { sums.deallocate() }
-    sums.initialize(repeating: 0, count: x.batch * pieces * perPiece)
-    // Unsafe: each piece has its own run of `sums`.
-    nonisolated(unsafe) let written = sums
-    Parallel.forEach(x.batch * pieces) { index in
-      let (image, piece) = (index / pieces, index % pieces)
-      let rows = pixels * piece / pieces..<pixels * (piece + 1) / pieces
-      let origin = source + image * pixels * channels * 4
+    func origin(_ image: Int) -> UnsafeMutableRawPointer { source + image * pixels * channels * 4 }
+    let sums = channelSums(batch: x.batch, pixels: pixels, channels: channels) { image, rows, sum, squares in
       ChannelMoments.add(
-        origin + rows.lowerBound * channels * 4, rows: rows.count, channels: channels, origin: origin,
-        sum: written + index * perPiece, squares: written + index * perPiece + channels)
+        source + rows.lowerBound * channels * 4, rows: rows.count, channels: channels, origin: origin(image), sum: sum,
+        squares: squares)
     }
-    moments = (0..<x.batch * channels).map { index in
-      let (image, channel) = (index / channels, index % channels)
-      var (sum, squares) = (0.0, 0.0)
-      for piece in 0..<pieces {
-        let start = sums + (image * pieces + piece) * perPiece + channel
-        sum += start[0]
-        squares += start[channels]
-      }
-      let origin = source.assumingMemoryBound(to: Float.self)[image * pixels * channels + channel]
-      return Moments(count: Double(pixels), origin: Double(origin), sum: sum, squares: squares)
+    moments = sums.enumerated().map { index, sums in
+      let first = origin(index / channels).assumingMemoryBound(to: Float.self)[index % channels]
+      return Moments(count: Double(pixels), origin: Double(first), sum: sums.first, squares: sums.second)
     }
   }
 

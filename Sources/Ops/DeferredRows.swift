@@ -4,8 +4,8 @@ import Tensors
 /// An op that waits for its reader, so that both become one pass over the rows: the norm before an int8 layer is made
 /// in the row quantiser, a sum after one in its epilogue, and what is put side by side or doubled is never written.
 ///
-/// Only on a tape in f32, and where no gradient goes back. The networks do not see it: they call the same ops either
-/// way.
+/// Only on a tape in f32. The networks do not see it: they call the same ops either way. An op records its way back
+/// when it is called, also where its rows are never made.
 protocol DeferredRows {
   var tape: Tape { get }
   /// Writes the rows in f32.
@@ -19,8 +19,8 @@ extension DeferredRows {
 }
 
 extension Tape {
-  /// Whether an op of these inputs may wait for its reader.
-  func defers(_ inputs: Activation...) -> Bool { dtype == .f32 && !inputs.contains { $0.needsGradient } }
+  /// Whether ops may wait for their reader.
+  var defers: Bool { dtype == .f32 }
 }
 
 // MARK: Norms
@@ -29,19 +29,28 @@ extension Tape {
 struct AffineRows: DeferredRows {
   let tape: Tape
   /// One activation, or two whose channels lie side by side; scale and shift (B, channels) of each.
-  let parts: [(x: Activation, scale: Activation, shift: Activation)]
+  let parts: [Part]
   let silu: Bool
+  /// What its way back needs; nil where none leads back.
+  let gradient: NormGradient?
+
+  struct Part {
+    let x: Activation
+    let scale: Activation
+    let shift: Activation
+  }
 
   func fill(_ y: UnsafeMutableRawPointer) {
     let widths = parts.map(\.x.channels)
     guard parts.count == 1 else {
       let made = parts.map { part -> Activation in
-        Activation(shape: part.x.shape, deferred: AffineRows(tape: tape, parts: [part], silu: silu))
+        let rows = AffineRows(tape: tape, parts: [part], silu: silu, gradient: nil)
+        return Activation(shape: part.x.shape, deferred: rows, slot: nil)
       }
       tape.putSideBySide(made, widths, into: y)
       return
     }
-    let (x, scale, shift) = parts[0]
+    let (x, scale, shift) = (parts[0].x, parts[0].scale, parts[0].shift)
     let (channels, pixels) = (x.channels, x.rows / x.batch)
     let source = x.pointer
     Parallel.forEachUnitRange(x.rows, unit: pixels, channels: channels) { rows in
@@ -68,17 +77,17 @@ struct LayerNormRows: DeferredRows {
   let tape: Tape
   let x: Activation
   let norm: NormParameters
+  /// (rows) each, known when the rows are made.
+  let mean: Activation
+  let rstd: Activation
 
-  func fill(_ y: UnsafeMutableRawPointer) {
-    let statistics = (mean: tape.allocate([x.rows]), rstd: tape.allocate([x.rows]))
-    tape.layerNorm(x, norm, into: y, mean: statistics.mean, rstd: statistics.rstd)
-  }
+  func fill(_ y: UnsafeMutableRawPointer) { tape.layerNorm(x, norm, into: y, mean: mean, rstd: rstd) }
 
   func quantised() -> [QuantisedRows]? {
     [
       QuantisedRows(
         layerNormOf: x.pointer, rows: x.rows, channels: x.channels, eps: norm.eps, gamma: norm.weight.pointer,
-        beta: norm.bias.pointer, pool: tape.pool)
+        beta: norm.bias.pointer, mean: mean.pointer, rstd: rstd.pointer, pool: tape.pool)
     ]
   }
 }

@@ -23,10 +23,15 @@ extension Tape {
   /// Normalises each row over its channels (Ba et al. 2016).
   public func layerNorm(_ x: Activation, _ norm: NormParameters) -> Activation {
     precondition(x.channels == norm.channels && norm.weight.dtype == dtype)
-    if defers(x) { return Activation(shape: x.shape, deferred: LayerNormRows(tape: self, x: x, norm: norm)) }
-    let y = output(x.shape, of: x)
     let (mean, rstd) = (allocate([x.rows]), allocate([x.rows]))
-    layerNorm(x, norm, into: y.pointer, mean: mean, rstd: rstd)
+    let y: Activation
+    if defers {
+      let rows = LayerNormRows(tape: self, x: x, norm: norm, mean: mean, rstd: rstd)
+      y = Activation(shape: x.shape, deferred: rows, slot: slot(of: x))
+    } else {
+      y = output(x.shape, of: x)
+      layerNorm(x, norm, into: y.pointer, mean: mean, rstd: rstd)
+    }
     record(y, LayerNormRecord(x: SavedRows(x, on: self), slot: x.slot, norm: norm, mean: mean, rstd: rstd))
     return y
   }
@@ -76,7 +81,7 @@ extension Tape {
   /// Normalises each picture over groups of channels and all its pixels (Wu and He 2018).
   public func groupNorm(_ x: Activation, _ norm: NormParameters, groups: Int) -> Activation {
     precondition(x.channels == norm.channels && x.channels % groups == 0 && norm.weight.dtype == dtype)
-    if defers(x) { return deferredGroupNorm(x, norm, groups: groups) }
+    if defers { return deferredGroupNorm(x, norm, groups: groups) }
     let y = output(x.shape, of: x)
     let mean = allocate([x.batch, groups])
     let rstd = allocate([x.batch, groups])

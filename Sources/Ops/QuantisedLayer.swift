@@ -13,6 +13,11 @@ struct ProductRows: DeferredRows {
   /// (B, outputs), added to every row of its picture.
   var rowVectors: Activation?
 
+  /// Whether a gate may join it. What is judged by the exact gradient keeps to ops that have one.
+  var canBeGated: Bool {
+    rowVectors == nil && !doubled && window.kernel == 1 && weight.canBeGated && !tape.isStraightThrough
+  }
+
   func fill(_ y: UnsafeMutableRawPointer) { fill(y, adding: nil) }
 
   /// With `residual` (rows, outputs) added.
@@ -31,73 +36,43 @@ struct ProductRows: DeferredRows {
 
   /// A few rows at a time, since the gated rows are four times as wide as what goes in and what comes out.
   private func fill(_ y: UnsafeMutableRawPointer, through gated: GatedRows, adding residual: Activation?) {
-    let rowsAtOnce = 1024
     tape.int8Work.operations += weight.operations(rows: x.rows, window)
+    _ = residual?.buffer
     tape.using([gated.product.weight, weight]) {
-      for first in stride(from: 0, to: x.rows, by: rowsAtOnce) {
-        let rows = first..<min(first + rowsAtOnce, x.rows)
+      gated.forEachRun { rows in
         var epilogue = PackedWeight.Epilogue(bias: bias)
-        epilogue.residual = residual.map { UnsafeRawPointer($0.at(first * weight.outputs)) }
+        epilogue.residual = residual.map { UnsafeRawPointer($0.at(rows.lowerBound * weight.outputs)) }
         weight.product(
           [gated.quantised(rows)], window: .rows(rows.count, channels: x.channels), epilogue,
-          into: y + first * weight.outputs * 4)
+          into: y + rows.lowerBound * weight.outputs * 4)
       }
     }
   }
 }
 
-/// GEGLU of an int8 linear layer, joined in the layer's epilogue.
-struct GatedRows: DeferredRows {
-  let product: ProductRows
-
-  var tape: Tape { product.tape }
-
-  func fill(_ y: UnsafeMutableRawPointer) { tape.using([product.weight]) { fill(y, 0..<product.x.rows) } }
-
-  private func fill(_ y: UnsafeMutableRawPointer, _ rows: Range<Int>) {
-    var epilogue = PackedWeight.Epilogue(bias: product.bias)
-    epilogue.gate = tape.kernels
-    tape.int8Work.operations += product.weight.operations(
-      rows: rows.count, .rows(rows.count, channels: product.x.channels))
-    let parts = product.x.quantised(tape.pool).map { $0[rows] }
-    product.weight.product(parts, window: .rows(rows.count, channels: product.x.channels), epilogue, into: y)
-  }
-
-  /// Some of the rows, in int8.
-  func quantised(_ rows: Range<Int>) -> QuantisedRows {
-    let channels = product.weight.outputs / 2
-    let made = tape.allocate([rows.count, channels])
-    fill(made.pointer, rows)
-    return QuantisedRows(made.pointer, rows: rows.count, channels: channels, pool: tape.pool)
-  }
-}
-
 extension Tape {
   /// Calls `body`, which multiplies by these weights.
-  fileprivate func using(_ weights: [PackedWeight], _ body: () -> Void) {
+  func using(_ weights: [PackedWeight], _ body: () -> Void) {
     for weight in weights { int8Work.bytes += weight.panels.count }
     guard let weightStream else { return body() }
     weightStream.use(weights, body)
   }
 
-  /// x through an int8 layer; deferred where no gradient goes back.
+  /// x through an int8 layer.
   func quantisedProduct(
     _ x: Activation, _ weight: PackedWeight, _ bias: Weight?, _ window: Window, shape: [Int]
   ) -> Activation {
     precondition(dtype == .f32, "int8 layers compute in f32")
-    guard defers(x) else {
-      let y = output(shape, of: x)
-      let parts = x.quantised(pool)
-      int8Work.operations += weight.operations(rows: parts[0].rows, window)
-      using([weight]) { weight.product(parts, window: window, PackedWeight.Epilogue(bias: bias), into: y.pointer) }
-      record(y, QuantisedProductRecord(x: x.slot, shape: x.shape, weight: weight, window: window))
-      return y
-    }
     let inner = x.deferred as? DoubledRows
-    return Activation(
-      shape: shape,
-      deferred: ProductRows(
-        tape: self, x: inner?.x ?? x, weight: weight, window: window, doubled: inner != nil, bias: bias))
+    let rows = ProductRows(
+      tape: self, x: inner?.x ?? x, weight: weight, window: window, doubled: inner != nil, bias: bias)
+    let y = Activation(shape: shape, deferred: rows, slot: slot(of: x))
+    if let gated = x.deferred as? GatedRows, let gradient = gated.gradient, window.kernel == 1 {
+      record(y, GatedProductRecord(gated: gradient, weight: weight))
+    } else {
+      record(y, QuantisedProductRecord(x: x.slot, shape: x.shape, weight: weight, window: window))
+    }
+    return y
   }
 }
 
@@ -109,8 +84,15 @@ private struct QuantisedProductRecord: TapeRecord {
   let window: Window
 
   func inputGradients(_ dy: Activation, on tape: Tape) {
-    let dx = tape.isStraightThrough ? straightThrough(dy, on: tape) : quantised(dy, on: tape)
-    tape.accumulate(dx, for: x)
+    guard !tape.isStraightThrough else { return tape.accumulate(straightThrough(dy, on: tape), for: x) }
+    tape.accumulate(for: x) { old in
+      let dx = tape.allocate(shape)
+      tape.using([weight]) {
+        weight.inputGradient(
+          dy.pointer, rows: dy.rows, window: window, adding: old?.pointer, into: dx.pointer, pool: tape.pool)
+      }
+      return dx
+    }
   }
 
   private func straightThrough(_ dy: Activation, on tape: Tape) -> Activation {
@@ -121,13 +103,5 @@ private struct QuantisedProductRecord: TapeRecord {
     }
     return tape.conv2dInputGradient(
       dy, shape: shape, Conv2d(weight: dense, bias: nil, stride: window.stride, padding: window.padding))
-  }
-
-  private func quantised(_ dy: Activation, on tape: Tape) -> Activation {
-    let dx = tape.allocate(shape)
-    tape.using([weight]) {
-      weight.inputGradient(dy.pointer, rows: dy.rows, window: window, into: dx.pointer, pool: tape.pool)
-    }
-    return dx
   }
 }

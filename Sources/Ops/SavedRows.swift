@@ -7,7 +7,8 @@ enum SavedRows {
   case int8(QuantisedRows, shape: [Int])
 
   init(_ x: Activation, on tape: Tape) {
-    guard tape.savesInt8, tape.dtype == .f32, x.count >= SavedRows.worthwhile else {
+    _ = x.buffer
+    guard SavedRows.isInt8(x, on: tape) else {
       self = .exact(x)
       return
     }
@@ -15,6 +16,39 @@ enum SavedRows {
     self = .int8(
       QuantisedRows(x.pointer, rows: x.count / group, channels: group, pool: tape.pool), shape: x.shape)
   }
+
+  /// Whether a value like x is kept in int8.
+  static func isInt8(_ x: Activation, on tape: Tape) -> Bool {
+    tape.savesInt8 && tape.dtype == .f32 && x.count >= worthwhile
+  }
+
+  /// The shape of the value.
+  var shape: [Int] {
+    switch self {
+    case .exact(let x): x.shape
+    case .int8(_, let shape): shape
+    }
+  }
+
+  /// Calls `body` with f32 rows of the value, a few at a time so that they stay in cache.
+  func forEachRun(_ rows: Range<Int>, on tape: Tape, _ body: (Range<Int>, UnsafeRawPointer) -> Void) {
+    let channels = shape[shape.count - 1]
+    switch self {
+    case .exact(let x): body(rows, x.at(rows.lowerBound * channels))
+    case .int8(let saved, _):
+      let groups = channels / saved.channels
+      let atOnce = max(1, SavedRows.elementsAtOnce / channels)
+      let scratch = tape.pool.allocate(byteCount: min(atOnce, rows.count) * channels * 4)
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: atOnce) {
+        let run = first..<min(first + atOnce, rows.upperBound)
+        saved.dequantise(run.lowerBound * groups..<run.upperBound * groups, into: scratch.pointer)
+        withExtendedLifetime(scratch) { body(run, scratch.pointer) }
+      }
+    }
+  }
+
+  /// What fits a first-level cache beside the values that it is computed with.
+  private static let elementsAtOnce = 4096
 
   /// The value again.
   func restored(on tape: Tape) -> Activation {

@@ -8,32 +8,35 @@ extension Tape {
   public func add(_ a: Activation, _ b: Activation) -> Activation {
     precondition(a.count == b.count)
     // The later layer's epilogue adds, so that the earlier one's rows are made first.
-    if let product = b.deferred as? ProductRows { return add(product, a, shape: b.shape) }
-    if let product = a.deferred as? ProductRows { return add(product, b, shape: a.shape) }
-    let y = output(a.shape, of: a, b)
-    inRuns(a.count) { kernels.add($0.count, a.at($0.lowerBound), b.at($0.lowerBound), y.at($0.lowerBound)) }
+    let y: Activation
+    if let product = b.deferred as? ProductRows {
+      y = allocate(b.shape, slot: slot(of: a, b))
+      product.fill(y.pointer, adding: a)
+    } else if let product = a.deferred as? ProductRows {
+      y = allocate(a.shape, slot: slot(of: a, b))
+      product.fill(y.pointer, adding: b)
+    } else {
+      y = output(a.shape, of: a, b)
+      inRuns(a.count) { kernels.add($0.count, a.at($0.lowerBound), b.at($0.lowerBound), y.at($0.lowerBound)) }
+    }
     record(y, AddRecord(a: (a.slot, a.shape), b: (b.slot, b.shape)))
-    return y
-  }
-
-  private func add(_ product: ProductRows, _ residual: Activation, shape: [Int]) -> Activation {
-    let y = output(shape, of: residual)
-    product.fill(y.pointer, adding: residual)
     return y
   }
 
   /// Adds a vector (B, C) to every row of its picture (B, …, C).
   public func addToRows(_ x: Activation, _ vector: Activation) -> Activation {
     precondition(vector.shape == [x.batch, x.channels] && !vector.needsGradient)
+    let y: Activation
     if var product = x.deferred as? ProductRows, product.rowVectors == nil, !(product.x.deferred is GatedRows) {
       product.rowVectors = vector
-      return Activation(shape: x.shape, deferred: product)
-    }
-    let y = output(x.shape, of: x, vector)
-    let rows = x.rows / x.batch
-    Parallel.forEach(x.batch) { image in
-      let start = image * rows * x.channels
-      kernels.add_row(rows, x.channels, x.at(start), vector.at(image * x.channels), y.at(start))
+      y = Activation(shape: x.shape, deferred: product, slot: slot(of: x))
+    } else {
+      y = output(x.shape, of: x, vector)
+      let rows = x.rows / x.batch
+      Parallel.forEach(x.batch) { image in
+        let start = image * rows * x.channels
+        kernels.add_row(rows, x.channels, x.at(start), vector.at(image * x.channels), y.at(start))
+      }
     }
     record(y, AddRecord(a: (x.slot, x.shape), b: (nil, [])))
     return y
@@ -56,7 +59,7 @@ extension Tape {
   /// The same rows under other leading dimensions: a picture (B, H, W, C) as tokens (B, H*W, C) and back.
   public func reshape(_ x: Activation, _ shape: [Int]) -> Activation {
     precondition(shape.reduce(1, *) == x.count)
-    let y = alias(x, shape: shape, slot: recording && x.needsGradient ? newSlot() : nil)
+    let y = alias(x, shape: shape, slot: slot(of: x))
     record(y, ReshapeRecord(x: x.slot, shape: x.shape))
     return y
   }
@@ -65,9 +68,13 @@ extension Tape {
   public func concatChannels(_ a: Activation, _ b: Activation) -> Activation {
     precondition(a.rows == b.rows)
     let shape = Array(a.shape.dropLast()) + [a.channels + b.channels]
-    if defers(a, b) { return Activation(shape: shape, deferred: ConcatenatedRows(tape: self, a: a, b: b)) }
-    let y = output(shape, of: a, b)
-    putSideBySide([a, b], [a.channels, b.channels], into: y.pointer)
+    let y: Activation
+    if defers {
+      y = Activation(shape: shape, deferred: ConcatenatedRows(tape: self, a: a, b: b), slot: slot(of: a, b))
+    } else {
+      y = output(shape, of: a, b)
+      putSideBySide([a, b], [a.channels, b.channels], into: y.pointer)
+    }
     record(y, ConcatRecord(a: (a.slot, a.shape), b: (b.slot, b.shape)))
     return y
   }
@@ -86,9 +93,13 @@ extension Tape {
   /// Doubles height and width by repeating pixels.
   public func upsampleNearest2x(_ x: Activation) -> Activation {
     let shape = [x.batch, 2 * x.shape[1], 2 * x.shape[2], x.channels]
-    if defers(x) { return Activation(shape: shape, deferred: DoubledRows(tape: self, x: x)) }
-    let y = output(shape, of: x)
-    upsampleNearest2x(x, into: y.pointer)
+    let y: Activation
+    if defers {
+      y = Activation(shape: shape, deferred: DoubledRows(tape: self, x: x), slot: slot(of: x))
+    } else {
+      y = output(shape, of: x)
+      upsampleNearest2x(x, into: y.pointer)
+    }
     record(y, UpsampleRecord(x: x.slot, shape: x.shape))
     return y
   }
@@ -104,9 +115,10 @@ extension Tape {
 
   func upsampleNearest2xInputGradient(_ dy: Activation, shape: [Int]) -> Activation {
     let dx = allocate(shape)
-    Parallel.forEach(shape[0]) { image in
-      let start = image * dx.count / shape[0]
-      kernels.upsample_nearest_2x_input_gradient(shape[1], shape[2], shape[3], dy.at(4 * start), dx.at(start))
+    // Lines of the pictures lie one below the other.
+    Parallel.forEachRange(shape[0] * shape[1], grain: max(4, shape[1] / 8)) { lines in
+      let start = lines.lowerBound * shape[2] * shape[3]
+      kernels.upsample_nearest_2x_input_gradient(lines.count, shape[2], shape[3], dy.at(4 * start), dx.at(start))
     }
     return dx
   }
@@ -115,8 +127,10 @@ extension Tape {
     _ rows: Int, _ channels: Int, from: UnsafeRawPointer, stride: Int, to: UnsafeMutableRawPointer, stride toStride: Int
   ) {
     let size = dtype.byteCount
-    for row in 0..<rows {
-      (to + row * toStride * size).copyMemory(from: from + row * stride * size, byteCount: channels * size)
+    Parallel.forEachUnitRange(rows, unit: rows, channels: channels) { range in
+      for row in range {
+        (to + row * toStride * size).copyMemory(from: from + row * stride * size, byteCount: channels * size)
+      }
     }
   }
 }

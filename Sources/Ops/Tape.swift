@@ -84,9 +84,14 @@ public final class Tape {
     return allocate(shape, slot: recording && inputs.contains { $0.needsGradient } ? newSlot() : nil)
   }
 
+  /// A slot for what is computed from `inputs`, where one of them needs a gradient and the tape records.
+  func slot(of inputs: Activation...) -> Int? {
+    recording && inputs.contains { $0.needsGradient } ? newSlot() : nil
+  }
+
   /// The same memory under another shape and slot.
   func alias(_ x: Activation, shape: [Int]? = nil, slot: Int?) -> Activation {
-    if x.deferred != nil, slot == nil { return Activation(shape: shape ?? x.shape, aliasOf: x) }
+    if x.deferred != nil { return Activation(shape: shape ?? x.shape, aliasOf: x, slot: slot) }
     return Activation(shape: shape ?? x.shape, dtype: x.dtype, buffer: x.buffer, slot: slot)
   }
 
@@ -107,16 +112,23 @@ public final class Tape {
 
   /// Adds `gradient` to what has been collected for `slot`; nothing for a constant.
   func accumulate(_ gradient: @autoclosure () -> Activation, for slot: Int?) {
-    guard let slot else { return }
-    let new = gradient()
-    guard let old = gradients[slot] else {
-      gradients[slot] = new
-      return
+    accumulate(for: slot) { old in
+      let new = gradient()
+      return old.map { sum($0, new) } ?? new
     }
+  }
+
+  /// As above, for an op that can add what has been collected on its way: it gives the sum of that and its gradient.
+  func accumulate(for slot: Int?, _ sum: (Activation?) -> Activation) {
+    guard let slot else { return }
+    gradients[slot] = sum(gradients.removeValue(forKey: slot))
+  }
+
+  private func sum(_ old: Activation, _ new: Activation) -> Activation {
     // In place is not allowed: `old` may be the gradient that another slot also holds.
     let sum = allocate(old.shape)
-    kernels.add(old.count, old.pointer, new.pointer, sum.pointer)
-    gradients[slot] = sum
+    inRuns(old.count) { kernels.add($0.count, old.at($0.lowerBound), new.at($0.lowerBound), sum.at($0.lowerBound)) }
+    return sum
   }
 
   // MARK: Backward

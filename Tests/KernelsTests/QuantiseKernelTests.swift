@@ -52,7 +52,7 @@ import Testing
   @Test func everyKernelIsTestedHere() {
     let tested = [
       "quantise_rows", "dequantise_rows", "channel_moments", "affine_rows", "affine_quantise_rows",
-      "layer_norm_quantise_rows",
+      "affine_gradient_sums", "affine_input_gradient", "layer_norm_quantise_rows",
     ]
     var names: [String] = []
     while let name = inv_quantise_kernel_name(names.count) { names.append(String(cString: name)) }
@@ -134,6 +134,52 @@ import Testing
     }
   }
 
+  @Test(arguments: widths, [false, true]) func affineGradient(width: Int, silu: Bool) {
+    let stride = width + 3
+    let (values, slopes) = (Self.numbers(Self.rows * width), Self.numbers(Self.rows * stride))
+    let vectors = (0..<6).map { _ in Self.numbers(width) }
+    let old = Self.numbers(Self.rows * width)
+    let g = values.indices.map { index -> Double in
+      let (row, c) = (index / width, index % width)
+      let dy = Double(slopes[row * stride + c])
+      let v = Double(values[index]) * Double(vectors[0][c]) + Double(vectors[1][c])
+      let s = 1 / (1 + exp(-v))
+      return silu ? dy * s * (1 + v * (1 - s)) : dy
+    }
+    let (x, residual) = (GuardedBuffer(values), GuardedBuffer(old))
+    let dy = GuardedBuffer(Array(slopes.dropLast(stride - width)))
+    let buffers = vectors.map { GuardedBuffer($0) }
+    for (name, table) in Self.tables {
+      let sums = (
+        sum: GuardedBuffer([Double](repeating: 1, count: width)),
+        dot: GuardedBuffer([Double](repeating: 2, count: width))
+      )
+      table.affine_gradient_sums(
+        Self.rows, width, silu ? 1 : 0, floats(x), floats(buffers[0]), floats(buffers[1]), stride, floats(dy),
+        floats(buffers[2]), sums.sum.pointer.assumingMemoryBound(to: Double.self),
+        sums.dot.pointer.assumingMemoryBound(to: Double.self))
+      for c in 0..<width {
+        let column = (0..<Self.rows).map { $0 * width + c }
+        let sum = column.reduce(1) { $0 + g[$1] }
+        let dot = column.reduce(2) { $0 + g[$1] * (Double(values[$1]) - Double(vectors[2][c])) }
+        #expect(abs(sums.sum.doubles[c] - sum) < 1e-3 && abs(sums.dot.doubles[c] - dot) < 4e-3, "\(name), \(c)")
+      }
+      for isAdded in [false, true] {
+        let dx = GuardedBuffer(byteCount: Self.rows * width * 4)
+        table.affine_input_gradient(
+          Self.rows, width, silu ? 1 : 0, floats(x), floats(buffers[0]), floats(buffers[1]), stride, floats(dy),
+          floats(buffers[3]), floats(buffers[4]), floats(buffers[5]), isAdded ? floats(residual) : nil, floats(dx))
+        let expected = values.indices.map { index -> Double in
+          let (c, added) = (index % width, isAdded ? Double(old[index]) : 0)
+          let map = vectors[3...5].map { Double($0[c]) }
+          return g[index] * map[0] + Double(values[index]) * map[1] + map[2] + added
+        }
+        let worst = zip(dx.floats, expected).map { abs(Double($0) - $1) }.max() ?? 0
+        #expect(worst <= 1e-4, "\(name), \(width), silu \(silu): off by \(worst)")
+      }
+    }
+  }
+
   @Test(arguments: widths) func layerNorm(width: Int) {
     let (values, gammas, betas) = (Self.numbers(Self.rows * width), Self.numbers(width), Self.numbers(width))
     let eps = 1e-5
@@ -147,10 +193,18 @@ import Testing
     let (x, gamma, beta) = (GuardedBuffer(values), GuardedBuffer(gammas), GuardedBuffer(betas))
     for (name, table) in Self.tables {
       let (rows, scratch) = (Rows(width), GuardedBuffer(byteCount: width * 4))
+      let (mean, rstd) = (GuardedBuffer(byteCount: Self.rows * 4), GuardedBuffer(byteCount: Self.rows * 4))
       table.layer_norm_quantise_rows(
-        Self.rows, width, eps, floats(x), floats(gamma), floats(beta), floats(scratch), rows.stride, rows.elements,
-        &rows.scales)
+        Self.rows, width, eps, floats(x), floats(gamma), floats(beta), floats(scratch), floats(mean), floats(rstd),
+        rows.stride, rows.elements, &rows.scales)
       rows.check(expected, width, "\(name), \(width)")
+      let normal = zip(mean.floats, rstd.floats).enumerated().map { row, of in
+        (Double(values[row * width]) - Double(of.0)) * Double(of.1)
+      }
+      for (row, normal) in normal.enumerated() {
+        let first = normal * Double(gammas[0]) + Double(betas[0])
+        #expect(abs(first - expected[row * width]) <= 1e-4 * max(1, abs(first)), "\(name): statistics of row \(row)")
+      }
     }
   }
 }

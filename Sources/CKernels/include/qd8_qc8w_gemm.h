@@ -116,8 +116,9 @@ struct inv_qd8_input_gradient {
   /// The forward product's panels.
   const uint8_t *_Nonnull panels;
   size_t panel_stride;
-  /// (pictures * height * width, channels)
+  /// (pictures * height * width, channels); and rows like it that are added, or NULL.
   float *_Nonnull dx;
+  const float *_Nullable residual;
 };
 
 /// Bytes of a transposed panel: 32 inputs of all taps and outputs.

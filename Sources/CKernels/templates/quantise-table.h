@@ -94,16 +94,74 @@ static void affine_quantise_rows(size_t rows, size_t channels, int silu, const f
   }
 }
 
+/// dy times the slope of SiLU at v = x * scale + shift, or dy.
+static inline float affine_slope(int silu, float x, float scale, float shift, float dy) {
+  if (!silu) return dy;
+  const float v = x * scale + shift, s = 1.0f / (1.0f + inv_exp(-v));
+  return dy * s * (1.0f + v * (1.0f - s));
+}
+
+/// In f32 over a few rows at a time, in f64 across them.
+static inline void affine_sums(const int silu, size_t rows, size_t channels, const float *x, const float *scale,
+                               const float *shift, size_t stride, const float *dy, const float *origin, double *sum,
+                               double *dot) {
+  enum { ROWS = 32, CHANNELS = 512 };
+  float few[CHANNELS], few_dots[CHANNELS];
+  for (size_t first = 0; first < channels; first += CHANNELS) {
+    const size_t width = channels - first < CHANNELS ? channels - first : CHANNELS;
+    for (size_t r = 0; r < rows; r += ROWS) {
+      memset(few, 0, sizeof few);
+      memset(few_dots, 0, sizeof few_dots);
+      for (size_t row = r; row < r + ROWS && row < rows; row++) {
+        const float *at = x + row * channels + first, *slope = dy + row * stride + first;
+        for (size_t c = 0; c < width; c++) {
+          const float g = affine_slope(silu, at[c], scale[first + c], shift[first + c], slope[c]);
+          few[c] += g;
+          few_dots[c] += g * (at[c] - origin[first + c]);
+        }
+      }
+      for (size_t c = 0; c < width; c++) sum[first + c] += few[c];
+      for (size_t c = 0; c < width; c++) dot[first + c] += few_dots[c];
+    }
+  }
+}
+
+static void affine_gradient_sums(size_t rows, size_t channels, int silu, const float *x, const float *scale,
+                                 const float *shift, size_t stride, const float *dy, const float *origin, double *sum,
+                                 double *dot) {
+  if (silu)
+    affine_sums(1, rows, channels, x, scale, shift, stride, dy, origin, sum, dot);
+  else
+    affine_sums(0, rows, channels, x, scale, shift, stride, dy, origin, sum, dot);
+}
+
+static void affine_input_gradient(size_t rows, size_t channels, int silu, const float *x, const float *scale,
+                                  const float *shift, size_t stride, const float *dy, const float *from_dy,
+                                  const float *from_x, const float *constant, const float *old, float *dx) {
+  for (size_t r = 0; r < rows; r++, x += channels, dy += stride, dx += channels) {
+    if (silu)
+      for (size_t c = 0; c < channels; c++)
+        dx[c] = affine_slope(1, x[c], scale[c], shift[c], dy[c]) * from_dy[c] + x[c] * from_x[c] + constant[c];
+    else
+      for (size_t c = 0; c < channels; c++) dx[c] = dy[c] * from_dy[c] + x[c] * from_x[c] + constant[c];
+    if (!old) continue;
+    for (size_t c = 0; c < channels; c++) dx[c] += old[c];
+    old += channels;
+  }
+}
+
 static void layer_norm_quantise_rows(size_t rows, size_t channels, double eps, const float *x, const float *gamma,
-                                     const float *beta, float *scratch, size_t stride, int8_t *q,
-                                     struct inv_qd8_row *scales) {
+                                     const float *beta, float *scratch, float *mean, float *rstd, size_t stride,
+                                     int8_t *q, struct inv_qd8_row *scales) {
   for (size_t r = 0; r < rows; r++, x += channels) {
     float sum = 0, squares = 0;
     for (size_t c = 0; c < channels; c++) sum += x[c];
-    const float mean = sum / (float)channels;
-    for (size_t c = 0; c < channels; c++) squares += (x[c] - mean) * (x[c] - mean);
-    const float rstd = (float)(1 / sqrt(squares / (double)channels + eps));
-    for (size_t c = 0; c < channels; c++) scratch[c] = (x[c] - mean) * rstd * gamma[c] + beta[c];
+    const float middle = sum / (float)channels;
+    for (size_t c = 0; c < channels; c++) squares += (x[c] - middle) * (x[c] - middle);
+    const float power = (float)(1 / sqrt(squares / (double)channels + eps));
+    mean[r] = middle;
+    rstd[r] = power;
+    for (size_t c = 0; c < channels; c++) scratch[c] = (x[c] - middle) * power * gamma[c] + beta[c];
     quantise_row(channels, scratch, stride, q + r * stride, scales + r);
   }
 }
