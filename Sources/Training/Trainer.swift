@@ -20,6 +20,7 @@ public final class Trainer: Sequence, IteratorProtocol {
   public let model: DiffusionModel
   let word: LearnedWord
   let pictures: [ConceptPicture]
+  let validationPictures: [ConceptPicture]
   private let loss: DenoisingLoss
   private let context: ContextTerm?
   private let validation: ValidationLoss?
@@ -46,6 +47,7 @@ public final class Trainer: Sequence, IteratorProtocol {
     let word = try LearnedWord(settings.token, vectors: initial.count, model: model)
     let memory = WorkingMemory(settings.budget)
     (self.settings, self.model, self.word, self.pictures, self.initial) = (settings, model, word, pictures, initial)
+    validationPictures = validation ?? []
     var loss = DenoisingLoss(model: model, memory: memory)
     if let scale = settings.negativeGuidance {
       loss.negative = .init(ids: try model.framed(word.ids), guidanceScale: Float(scale))

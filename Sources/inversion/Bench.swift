@@ -1,6 +1,7 @@
 import ArgumentParser
 import Errors
 import Foundation
+import Import
 import Kernels
 import Measurement
 import Models
@@ -40,14 +41,26 @@ struct Bench: ParsableCommand {
         .invalidArgument, "--size '\(size)': '\(model.name)' makes multiples of \(model.sizeMultiple) up to 2048")
     }
     let times = try ModelMeasurement(model, size: size, budget: memory.budget()).picture(runs: 3)
-    let report = BenchReport(model.name, times, HostCeilings.measure(), steps: steps)
+    let report = BenchReport(model.name, plan: plan(of: path), times, HostCeilings.measure(), steps: steps)
     try listing.show(report, rows: report.rows)
+  }
+
+  /// How many layers have which precision, of a package; of another model, what it is loaded in.
+  private func plan(of path: String) -> String {
+    let place = URL(filePath: path).standardizedFileURL
+    let models = ModelsFolder(path: place.deletingLastPathComponent().path)
+    if let package = try? ModelLibrary(models).show(place.lastPathComponent) {
+      let layers = package.layers.values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
+      return "\(readable(layers: layers)), the package's own"
+    }
+    return "\(precision.rawValue), not a package"
   }
 }
 
 /// What `inversion bench` found, in seconds and bytes.
 struct BenchReport: Encodable {
   let model: String
+  let plan: String
   let size: Int
   let threads = Parallel.threads
   let instructionSet = "\(activeInstructionSet)"
@@ -64,8 +77,9 @@ struct BenchReport: Encodable {
   let int8OperationsPerSecond: Double
   let readBytesPerSecond: Double
 
-  init(_ model: String, _ times: PictureTimes, _ ceilings: HostCeilings, steps: Int) {
+  init(_ model: String, plan: String, _ times: PictureTimes, _ ceilings: HostCeilings, steps: Int) {
     self.model = model
+    self.plan = plan
     self.steps = steps
     size = times.size
     (textSeconds, stepSeconds, decodingSeconds) = (times.text, times.step, times.decoding)
@@ -91,7 +105,7 @@ struct BenchReport: Encodable {
     func percent(_ share: Double) -> String { String(format: "%.0f %%", 100 * share) }
     return [
       ["host", "\(instructionSet), \(threads) threads, int8 kernel \(int8Kernel)"],
-      ["model", "\(model), \(size) x \(size)"],
+      ["model", "\(model), \(size) x \(size)"], ["plan", plan],
       ["both prompts", seconds(textSeconds)], ["a guided step", seconds(stepSeconds)],
       ["decoding", seconds(decodingSeconds)], ["a picture of \(steps) steps", seconds(pictureSeconds)],
       ["peak memory", readable(bytes: peakBytes)],

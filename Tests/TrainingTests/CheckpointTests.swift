@@ -20,9 +20,12 @@ import Testing
     return settings
   }
 
-  private func trainer(_ settings: TrainingSettings, _ pictures: [ConceptPicture]? = nil) throws -> Trainer {
+  private func trainer(
+    _ settings: TrainingSettings, _ pictures: [ConceptPicture]? = nil, validation: Int = 4
+  ) throws -> Trainer {
     try Trainer(
-      model: model, pictures: pictures ?? self.pictures, settings: settings, validation: [TestPicture.concept(4)])
+      model: model, pictures: pictures ?? self.pictures, settings: settings,
+      validation: [TestPicture.concept(validation)])
   }
 
   /// A folder that is gone after the test.
@@ -87,11 +90,12 @@ import Testing
       #expect(reason(try trainer(settings(), [TestPicture.concept(0)])).contains("other pictures"))
       let captioned = (0..<3).map { TestPicture.concept($0, templates: ["a red {}"]) }
       #expect(reason(try trainer(settings(), captioned)).contains("other pictures or captions"))
+      #expect(reason(try trainer(settings(), validation: 5)).contains("other validation pictures"))
       #expect(reason(try trainer(settings()), hash: "n").contains("another model"))
     }
   }
 
-  @Test(arguments: ["", "{}", "[1, 2]", "{\"kind\": \"inversion training checkpoint\", \"version\": 2}"])
+  @Test(arguments: ["", "{}", "[1, 2]", "{\"kind\": \"inversion training checkpoint\", \"version\": 1}"])
   func filesThatAreNoCheckpoint(text: String) throws {
     try withFolder { folder in
       try Data(text.utf8).write(to: URL(fileURLWithPath: folder.checkpointPath))

@@ -41,6 +41,7 @@ import Testing
     #expect(page.contains("Training of &lt;spot&gt;") && !page.contains("<spot>"), "what users write is escaped")
     #expect(page.contains("data:image/png;base64,AQID") && page.contains("a photo of &lt;spot&gt; &amp; me"))
     #expect(page.contains("CC0 &quot;1.0&quot;") && page.contains("<td>min snr</td><td>5.0</td>"))
+    #expect(page.contains("hash2") && page.contains("for validation alone"))
     #expect(page.contains("hash0") && page.contains("polyline class=\"b\""))
     #expect(!page.contains("http") && !page.contains("src=\"/") && !page.contains("<script"), "nothing from outside")
     // A dot for the initial vectors and for each validation.

@@ -134,6 +134,29 @@ import Testing
     #expect(read.metadata["pictures_sha256"] == "hash0 hash1 hash2")
   }
 
+  @Test func aNegativeWordIsMarkedAndNotJudgedAsAnother() throws {
+    let trainer = try Trainer(
+      model: model, pictures: pictures, settings: settings { $0.negativeGuidance = 3 }, validation: pictures)
+    let steps = Array(trainer)
+    #expect(steps.count == 4 && steps.allSatisfy { $0.loss.isFinite } && trainer.rows != trainer.initial.rows)
+    let learned = try trainer.learnedEmbedding()
+    #expect(learned.metadata["polarity"] == "negative" && learned.metadata["negative_guidance"] == "3.0")
+    #expect(try train(settings()).trainer.learnedEmbedding().metadata["polarity"] == nil)
+    let error = #expect(throws: InversionError.self) { try WordExam(model: model, settings: .init()).judge(learned) }
+    #expect(error?.code == .badEmbedding && error?.message.contains("negative") == true)
+  }
+
+  @Test func theAverageIsWhatIsValidatedAndKeptAtItsLength() throws {
+    let (_, trainer) = try train(settings { $0.learningRate = 0.3 })
+    let width = trainer.initial.width
+    let kept = trainer.bestRows
+    let average = try #require(trainer.state.average)
+    #expect(kept == rescaled(average.rows, width: width, to: model.textEncoder.embeddings.meanNorm))
+    #expect(kept != trainer.rows, "the vectors themselves are further")
+    let (_, plain) = try train(settings { ($0.learningRate, $0.averageDecay) = (0.3, nil) })
+    #expect(plain.bestRows == plain.rows && plain.rows == trainer.rows)
+  }
+
   @Test func whatIsNotFiniteIsTakenBackAndInTheEndGivenUp() throws {
     let trainer = try Trainer(model: model, pictures: pictures, settings: settings { $0.method = .plain })
     var source = try batches()

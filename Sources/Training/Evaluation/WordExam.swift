@@ -57,7 +57,7 @@ public final class WordExam {
   /// - Parameters:
   ///   - heldOut: pictures of the word's concept that its training has not seen; nil takes those of its own concept.
   ///   - own: the name of its own concept.
-  /// - Throws: `badEmbedding` for a word that does not fit the model.
+  /// - Throws: `badEmbedding` for a word that does not fit the model, or is for negative prompts.
   public func judge(
     _ word: LearnedEmbedding, heldOut: [ConceptPicture]? = nil, own: String? = nil
   ) throws -> WordEvaluation {
@@ -67,6 +67,11 @@ public final class WordExam {
         .badEmbedding,
         "'\(word.name)': not one vector of \(width) numbers a token, which '\(model.name)' needs; "
           + "train it on this model")
+    }
+    guard word.metadata["polarity"] != "negative" else {
+      throw InversionError(
+        .badEmbedding,
+        "'\(word.name)': a word for negative prompts, which pictures of it do not show; see its training's report")
     }
     let initializer = word.metadata["initializer"]
     let given = try heldOut.map { try Concept("", $0, settings, model) }

@@ -49,6 +49,9 @@ public struct PictureCaption: Sendable, Equatable {
     self.init(words: words.map { $0 == "_" || $0 == "-" ? " " : String($0) }.joined(), isWritten: false)
   }
 
+  /// All that is said, as one text.
+  var said: String { ([words] + templates).joined(separator: "\n") }
+
   /// The captions of the picture, with a gap each.
   /// - Parameter shared: the training's templates.
   func texts(_ shared: PromptTemplates) -> [String] {

@@ -54,6 +54,7 @@ struct TrainingReport {
     let steps = record.steps.count
     var text = "\(steps) of at most \(trainer.settings.steps) steps"
     if trainer.hasStopped { text += ", ended because the validation loss had settled" }
+    if trainer.rollBacks > 0 { text += ", taken back \(trainer.rollBacks) times because something was not finite" }
     if trainer.hasDiverged { text += ", <strong>diverged</strong>" }
     if let loss = trainer.learnedLoss {
       text += ". Kept: step \(trainer.bestStep), validation loss <strong>\(loss.figure)</strong>"
@@ -183,9 +184,13 @@ struct TrainingReport {
   }
 
   private var dataRows: [[String]] {
-    trainer.pictures.map { picture in
-      let name = picture.path.split(separator: "/").last.map(String.init) ?? picture.path
-      return [name, picture.sha256, picture.caption.isWritten ? picture.caption.words : ""]
-    }
+    let learned = Set(trainer.pictures.map(\.sha256))
+    let judging = trainer.validationPictures.filter { !learned.contains($0.sha256) }
+    return trainer.pictures.map { row($0, $0.caption.isWritten ? $0.caption.words : "") }
+      + judging.map { row($0, "for validation alone") }
+  }
+
+  private func row(_ picture: ConceptPicture, _ note: String) -> [String] {
+    [picture.path.split(separator: "/").last.map(String.init) ?? picture.path, picture.sha256, note]
   }
 }

@@ -1,3 +1,5 @@
+import Formats
+
 /// What a word's file says of where it comes from, beyond what the trainer knows by itself.
 public struct Provenance: Sendable, Equatable, Codable {
   /// SHA-256 of the base model's weights.
@@ -44,10 +46,29 @@ public struct Provenance: Sendable, Equatable, Codable {
     if settings.loss.offsetNoise > 0 { words["offset_noise"] = "\(settings.loss.offsetNoise)" }
     if settings.loss.contextWeight > 0 { words["context_weight"] = "\(settings.loss.contextWeight)" }
     if settings.loss.isMasked { words["masked"] = "true" }
+    if settings.keepsNorm { words["keep_norm"] = "true" }
+    words.merge(settings.pictureWords) { $1 }
+    if trainer.pictures.contains(where: \.caption.isWritten) {
+      words["captions_sha256"] = sha256Hex(
+        of: Array(trainer.pictures.map(\.caption.said).joined(separator: "\n\n").utf8))
+    }
     if let guidance = settings.negativeGuidance {
       words["polarity"] = "negative"
       words["negative_guidance"] = "\(guidance)"
     }
+    return words
+  }
+}
+
+extension TrainingSettings {
+  /// How pictures and captions were changed, where they were.
+  fileprivate var pictureWords: [String: String] {
+    var words: [String: String] = [:]
+    if framing.crop != .center { words["crop"] = framing.crop.rawValue }
+    if framing.flips { words["flip"] = "true" }
+    if framing.usesBuckets { words["buckets"] = "true" }
+    if captions.shufflesTags { words["shuffle_tags"] = "true" }
+    if captions.tagDropOut > 0 { words["tag_drop_out"] = "\(captions.tagDropOut)" }
     return words
   }
 }

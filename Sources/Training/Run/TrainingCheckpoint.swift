@@ -14,10 +14,11 @@ public struct TrainingCheckpoint: Codable {
     let settings: TrainingSettings
     /// Of the pictures' files and of what is said about them.
     let pictures: [String]
+    let validationPictures: [String]
   }
 
   private static let kind = "inversion training checkpoint"
-  private static let version = 1
+  private static let version = 2
   private static let byteLimit = 1 << 30
 
   private let kind: String
@@ -63,12 +64,7 @@ extension Trainer {
   func identity(_ provenance: Provenance) -> TrainingCheckpoint.Identity {
     TrainingCheckpoint.Identity(
       model: model.name, modelHash: provenance.modelHash, precision: provenance.precision, settings: settings,
-      pictures: pictures.map { picture in
-        let said = ([picture.sha256, picture.caption.words] + picture.caption.templates).joined(separator: "\n")
-        return picture.views.contains { $0.mask != nil }
-          ? sha256Hex(of: Array(said.utf8) + picture.views.flatMap { $0.mask?.pixels ?? [] })
-          : sha256Hex(of: Array(said.utf8))
-      })
+      pictures: pictures.map(\.identity), validationPictures: validationPictures.map(\.identity))
   }
 
   /// Goes on from a checkpoint of the same training.
@@ -87,6 +83,9 @@ extension Trainer {
     guard own.pictures == other.pictures else {
       throw refusal("of a training on other pictures or captions (\(other.pictures.count), here \(own.pictures.count))")
     }
+    guard own.validationPictures == other.validationPictures else {
+      throw refusal("of a training with other validation pictures")
+    }
     if let difference = try own.settings.firstDifference(from: other.settings) {
       throw refusal("of a training with other settings, \(difference)")
     }
@@ -94,6 +93,13 @@ extension Trainer {
       checkpoint.state.source.turns.count == state.source.turns.count
     else { throw InversionError(.badFile, "'\(path)': a damaged checkpoint; train anew with '--restart'") }
     state = checkpoint.state
+  }
+}
+
+extension ConceptPicture {
+  /// Of file, captions and masks.
+  fileprivate var identity: String {
+    sha256Hex(of: Array("\(sha256)\n\(caption.said)".utf8) + views.flatMap { $0.mask?.pixels ?? [] })
   }
 }
 
