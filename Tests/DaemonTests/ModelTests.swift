@@ -45,6 +45,8 @@ import Wire
     let client = daemon.client
     let running = Task { try await client.generate(request(nil)) }
     while try await client.status().current == nil { await Task.yield() }
+    let process = try #require(try await client.processes().models.first)
+    #expect(process.name == "fast" && process.idleSeconds == 0, "it is in use")
     let other = Task { try await client.generate(request("other")) }
     while try await client.status().queue.waiting == 0 { await Task.yield() }
     #expect(models.loaded == ["fast"])

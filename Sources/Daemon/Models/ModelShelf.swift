@@ -94,10 +94,11 @@ public final class ModelShelf: Sendable {
   }
 
   /// The model in memory, for `GET /v1/ps`.
-  func process(keepAlive: Duration?) -> LoadedModel? {
+  /// - Parameter isInUse: a job runs.
+  func process(keepAlive: Duration?, isInUse: Bool) -> LoadedModel? {
     state.withLock { state in
       guard let loaded = state.loaded else { return nil }
-      let idle = (ContinuousClock.now - state.lastUse) / .seconds(1)
+      let idle = isInUse ? 0 : (ContinuousClock.now - state.lastUse) / .seconds(1)
       return LoadedModel(
         name: loaded.name, loadedSeconds: (ContinuousClock.now - loaded.since) / .seconds(1), idleSeconds: idle,
         expiresSeconds: keepAlive.map { max(0, $0 / .seconds(1) - idle) })

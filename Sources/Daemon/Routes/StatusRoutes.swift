@@ -16,7 +16,8 @@ func statusRoutes(_ services: Services) -> [Route] {
     },
     Route(method: .get, path: "/v1/ps") { _, _ in
       let keepAlive = await services.generation.limits.keepAlive
-      let loaded = services.generation.shelf.process(keepAlive: keepAlive)
+      let isInUse = await services.generation.load.current != nil
+      let loaded = services.generation.shelf.process(keepAlive: keepAlive, isInUse: isInUse)
       return Response(.ok, ProcessesReply(models: [loaded].compactMap { $0 }))
     },
     Route(method: .get, path: "/v1/status") { _, context in
