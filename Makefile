@@ -68,7 +68,7 @@ bench-memory: ## Run a command inside limits of memory (MODEL=package, or COMMAN
 	  $(addprefix --cache ,$(CACHE)) --data $(DATA) -- $(COMMAND)
 
 docs: ## Renew the generated parts of the docs and check every path in them
-	@python3 Benchmarks/table.py --write README.md docs/performance.md docs/sampling.md docs/training.md docs/results.md
+	@python3 Benchmarks/table.py --write README.md docs/*.md
 	@python3 Tools/check/docs.py
 
 interop: packages ## Test the files against the real diffusers library (a venv of its own)

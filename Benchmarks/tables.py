@@ -1,5 +1,7 @@
 """How each file of results is shown: a name, the file, the command that measures it, and its table's lines."""
 
+import statistics
+
 # Processes that ran or waited to before the measurement began; more than this slows it down.
 QUIET = 0.5
 OURS = "inversion"
@@ -203,6 +205,52 @@ def where(results: dict) -> str:
     return f"{results['threads']} threads of {results['cpu']}{beside(results)}, {results['date']}."
 
 
+def kind(layer: str) -> str:
+    """A layer's path without what tells it from its like in other blocks."""
+    names = layer.split(".")
+    if "ff" in names:
+        return ".".join(names[names.index("ff"):])
+    containers = {"decoder", "encoder", "layers", "transformer_blocks"}
+    return ".".join([name for name in names if not name.isdigit() and name not in containers][-2:])
+
+
+def layers(result: dict) -> list[str]:
+    models = result["models"]
+    lines = ["| network | layers |" + "".join(f" {name}: worst, median, network's worst |" for name in models)]
+    lines.append("|---|---|" + "---|" * len(models))
+    groups: dict[tuple[str, str], dict[str, list[dict]]] = {}
+    for model, rows in models.items():
+        for row in rows:
+            groups.setdefault((row["network"], kind(row["layer"])), {}).setdefault(model, []).append(row)
+    for (network, name), group in groups.items():
+        cells = []
+        for model in models:
+            own = [row["own"] for row in group.get(model, [])]
+            whole = [row["whole"] for row in group.get(model, [])]
+            cells.append(f"{len(own)}: {min(own):.1f}, {statistics.median(own):.1f}, {min(whole):.1f}" if own else "-")
+        lines.append(f"| {network} | `{name}` | {' | '.join(cells)} |")
+    return [*lines, "", f"Signal to noise in decibels, behind the number of such layers; {result['date']}."]
+
+
+QUALITY = {
+    "loss": ("loss of held-out pictures under their learned word", "{:.4f}"),
+    "initializer_loss": ("the same under its initializer", "{:.4f}"),
+    "gain": ("gain of a learned word over its initializer", "{:.1%}"),
+    "retrieval": ("held-out pictures that go to their own word", "{:.0%}"),
+    "gap_to_neighbour": ("gain of a taught word over its nearest neighbour", "{:.1%}"),
+    "gap_to_others": ("gain of a taught word over the others", "{:.1%}"),
+}
+
+
+def quality(result: dict) -> list[str]:
+    full, packed = result["f32"], result["int8"]
+    lines = ["| | f32 weights | int8 package |", "|---|---|---|"]
+    lines += [
+        f"| {what} | {form.format(full[key])} | {form.format(packed[key])} |" for key, (what, form) in QUALITY.items()]
+    told = f"Means over {full['concepts']} learned and {full['known']} taught words; {result['date']}."
+    return [*lines, "", told]
+
+
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
 TABLES = {
     "emoji-64": ("emoji-64.json", "make bench", emoji),
@@ -214,6 +262,8 @@ TABLES = {
     "concepts": ("concepts.json", "Benchmarks/concepts.sh --steps 150", concepts),
     "stopping": ("stopping.json", "Benchmarks/stopping.sh --precision int8", stopping),
     "trainings": ("trainings.json", "Benchmarks/trainings.sh", trainings),
+    "layers": ("layers.json", "Benchmarks/layers.py", layers),
+    "quality": ("quality.json", "Benchmarks/quality.sh --steps 150", quality),
     "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
     "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),

@@ -16,7 +16,8 @@ done
 home=$prefix/lib/inversion
 install -d "$root$home" "$root$prefix/bin"
 for program in inversion inversiond; do
-  install -m 755 "$built/$program" "$root$home/$program"
+  # Without the symbols, which are two thirds of it and of use to debuggers alone.
+  install -m 755 --strip "$built/$program" "$root$home/$program"
   ln -sf "../lib/inversion/$program" "$root$prefix/bin/$program"
 done
 for bundle in "$built"/*.resources; do

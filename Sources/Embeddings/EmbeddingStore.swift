@@ -36,8 +36,8 @@ public final class EmbeddingStore: Sendable {
     self.folder = folder
     self.vocabulary = vocabulary
     self.state = Mutex(FolderState(folder: folder, vocabulary: vocabulary, cache: cache, tick: tick))
-    _ = try EmbeddingFolder.files(of: folder, enter: { _ in })
     update { $0.rescan(all: false, enter: { _ in }) }
+    if let reason = state.withLock({ $0.folderRefusal }) { throw InversionError(.fileUnavailable, reason) }
   }
 
   /// A store for a model of which only the width is known.

@@ -18,6 +18,10 @@ struct FileStamp: Sendable, Hashable {
   init?(path: String) {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  init(_ status: stat) {
     self.init(
       size: Int64(status.st_size), inode: UInt64(status.st_ino), device: UInt64(status.st_dev),
       modified: Self.nanoseconds(status.st_mtim), changed: Self.nanoseconds(status.st_ctim))

@@ -8,7 +8,9 @@ struct FolderState {
   /// By path relative to the folder.
   private(set) var files: [String: KnownFile] = [:]
   /// Why the folder itself cannot be read.
-  private(set) var folderRefusal: String?
+  private(set) var folderRefusal: String? {
+    didSet { if folderRefusal != oldValue { hasOtherChanges = true } }
+  }
   /// Of what was read before, in this run or an earlier one; nil to do without.
   private var index: EmbeddingIndex?
   /// Floats in memory, of embeddings that no pack holds.
@@ -48,11 +50,10 @@ struct FolderState {
   /// a watch misses nothing.
   /// - Parameter all: read files that look unchanged, too.
   mutating func rescan(all: Bool, enter: (String) -> Void) {
-    var found: Set<String> = []
-    hasOtherChanges = true
+    var found: [String: EmbeddingFolder.Found] = [:]
     do throws(InversionError) {
-      found = try EmbeddingFolder.files(of: folder, enter: enter).filter { path in
-        Self.isCandidate(path) || EmbeddingFolder.leaves(folder, path)
+      found = try EmbeddingFolder.files(of: folder, enter: enter).filter { path, file in
+        Self.isCandidate(path) || file.leaves
       }
       folderRefusal = nil
     } catch {
@@ -60,9 +61,9 @@ struct FolderState {
       folderRefusal = error.message
       return
     }
-    for path in files.keys where !found.contains(path) { set(path, nil) }
-    for path in found {
-      if all || !isUnchanged(path) { refresh(path) }
+    for path in files.keys where found[path] == nil { set(path, nil) }
+    for (path, file) in found {
+      if all || !isUnchanged(path, now: file.stamp) { refresh(path) }
       if residentCount > 4 * Self.residentLimit { save() }
     }
     // What the index said is in `files` now, and the rest of it is of no use.
@@ -71,10 +72,8 @@ struct FolderState {
   }
 
   /// Whether the file is as it was read; what an earlier run has read is taken over.
-  private mutating func isUnchanged(_ path: String) -> Bool {
-    guard let known = files[path] ?? index?.files[path], let stamp = known.stamp,
-      FileStamp(path: "\(folder)/\(path)") == stamp
-    else { return false }
+  private mutating func isUnchanged(_ path: String, now stamp: FileStamp) -> Bool {
+    guard let known = files[path] ?? index?.files[path], known.stamp == stamp else { return false }
     if files[path] == nil { set(path, known) }
     return true
   }
@@ -149,12 +148,19 @@ struct FolderState {
     }
   }
 
-  /// The one path that has changed since the last call, when nothing else has.
-  mutating func takeChanges() -> String? {
+  enum Changes {
+    case none
+    case one(String)
+    case many
+  }
+
+  /// What has changed since the last call.
+  mutating func takeChanges() -> Changes {
     defer {
       changes = []
       hasOtherChanges = false
     }
-    return hasOtherChanges || changes.count != 1 ? nil : changes.first
+    if hasOtherChanges || changes.count > 1 { return .many }
+    return changes.first.map { .one($0) } ?? .none
   }
 }

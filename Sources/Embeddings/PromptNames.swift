@@ -108,7 +108,13 @@ public struct PromptNames: Sendable {
     return String(word.dropFirst().dropLast())
   }
 
-  static func folded(_ word: String) -> [Character] { word.map(folded) }
+  /// A word in lower case, and its characters.
+  static func foldedText(_ word: String) -> (text: String, length: Int) {
+    // Printable ASCII has a character a byte; thousands of names should not be taken apart for that.
+    if word.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return (word.lowercased(), word.utf8.count) }
+    let characters = word.map(folded)
+    return (String(characters), characters.count)
+  }
 
   /// Lower case where that is one character again, so that positions stay what they are.
   private static func folded(_ c: Character) -> Character {

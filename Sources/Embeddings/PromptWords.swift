@@ -25,9 +25,9 @@ final class PromptWords: Sendable {
       for spelling in Set([word, bare, "<\(bare)>"]) where !spelling.isEmpty {
         // A name of its own right goes before what only follows from another name.
         if let owner = owner(of: spelling), owner != name { continue }
-        let folded = PromptNames.folded(spelling)
-        lengths.insert(folded.count)
-        spellings[String(folded), default: []].append((spelling, name))
+        let (folded, length) = PromptNames.foldedText(spelling)
+        lengths.insert(length)
+        spellings[folded, default: []].append((spelling, name))
       }
     }
     for name in owned { add(name, name) }

@@ -9,6 +9,8 @@ struct TableBuilder {
   private var embeddings: [String: LearnedEmbedding] = [:]
   /// The file behind each name.
   private var sources: [String: String] = [:]
+  /// The names, as their files were added.
+  private var order: [String] = []
   private var aliases: [String: String] = [:]
   private var rejected: [RejectedFile] = []
 
@@ -20,15 +22,22 @@ struct TableBuilder {
 
   /// The table of the files as they are now: of the next generation, or of the same when nothing has changed.
   static func table(of state: inout FolderState, after previous: EmbeddingTable) -> EmbeddingTable {
-    if let path = state.takeChanges(), let file = state.files[path],
-      let table = replacing(path, file, in: previous, state.vocabulary)
-    {
-      return table
+    switch state.takeChanges() {
+    case .none: return previous
+    case .one(let path):
+      if let file = state.files[path], let table = replacing(path, file, in: previous, state.vocabulary) {
+        return table
+      }
+    case .many: break
     }
     var builder = TableBuilder(after: previous, state.vocabulary)
     if let reason = state.folderRefusal { builder.rejected.append(RejectedFile(path: "", reason: reason)) }
-    let ordered = state.files.sorted { ($0.key.depth, $0.key) < ($1.key.depth, $1.key) }
-    for (path, file) in ordered { builder.add(path, file) }
+    // One list a depth, because the names of thousands of files are compared often.
+    for (_, paths) in Dictionary(grouping: state.files.keys, by: \.depth).sorted(by: { $0.key < $1.key }) {
+      for path in paths.sorted() {
+        if let file = state.files[path] { builder.add(path, file) }
+      }
+    }
     builder.addAliases()
     builder.addWarnings()
     return builder.table()
@@ -66,11 +75,13 @@ struct TableBuilder {
     let generation = known?.sha256 == embedding.sha256 ? known?.generation ?? next : next
     embeddings[embedding.name] = embedding.with(generation: generation)
     sources[embedding.name] = path
+    order.append(embedding.name)
   }
 
   /// The words beside their own by which the files in force can be called, and a note for each that is not free.
   private mutating func addAliases() {
-    for (name, path) in sources.sorted(by: { ($0.value.depth, $0.value) < ($1.value.depth, $1.value) }) {
+    for name in order {
+      guard let path = sources[name] else { continue }
       for word in [EmbeddingFile.stem(of: path), embeddings[name]?.otherName].compactMap(\.self) {
         if word == name || aliases[word] == name || !EmbeddingFile.isUsable(name: word) { continue }
         if let owner = sources[word] ?? aliases[word].flatMap({ sources[$0] }) {
@@ -100,9 +111,9 @@ struct TableBuilder {
     let isSame =
       embeddings == previous.embeddings && aliases == previous.aliases && sources == previous.files
       && rejected == previous.rejected
+    if isSame { return previous.replacing(embeddings, generation: previous.generation) }
     return EmbeddingTable(
-      generation: isSame ? previous.generation : next, embeddings: embeddings, aliases: aliases, files: sources,
-      rejected: rejected)
+      generation: next, embeddings: embeddings, aliases: aliases, files: sources, rejected: rejected)
   }
 }
 

@@ -37,10 +37,10 @@ struct InversionDaemon: AsyncParsableCommand {
         .invalidArgument, "give --model and --embeddings, or a file with 'model' and 'embeddings' by --config")
     }
     let catalog = ModelFolders(default: model, folders: file.models, budget: file.memoryBudget)
-    let path = catalog.path(of: model)
     if checkConfig {
-      for path in [path, embeddings] where access(path, R_OK) != 0 {
-        throw InversionError(.fileUnavailable, "'\(path)': \(String(cString: strerror(errno)))")
+      try catalog.checkDefault()
+      guard access(embeddings, R_OK) == 0 else {
+        throw InversionError(.fileUnavailable, "'\(embeddings)': \(String(cString: strerror(errno)))")
       }
       return
     }

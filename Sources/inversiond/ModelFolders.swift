@@ -40,6 +40,14 @@ struct ModelFolders: ModelCatalog {
     return folders.map { "\($0)/\(model)" }.first(where: Self.isModel) ?? model
   }
 
+  /// - Throws: `.fileUnavailable` where there is nothing of the default model's name or at its path.
+  func checkDefault() throws(InversionError) {
+    let path = path(of: standard)
+    guard access(path, R_OK) != 0 else { return }
+    let places = standard.contains("/") ? "" : " in \(folders.map { "'\($0)'" }.joined(separator: ", "))"
+    throw InversionError(.fileUnavailable, "'\(standard)': no such model\(places)")
+  }
+
   func load(_ name: String) throws -> any PictureMaker { try Pipeline(folder: path(of: name), budget: budget) }
 
   /// A package, or a diffusers folder.

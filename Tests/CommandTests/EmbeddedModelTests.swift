@@ -22,8 +22,8 @@ struct EmbeddedModelTests {
     mkdir(folder.path + "/e", 0o700)
   }
 
-  private func daemon(model: String = model) throws -> Program {
-    try Program("inversiond", ["--model", model, "--embeddings", path + "/e", "--socket", path + "/s"])
+  private func daemon(model: String = model, _ more: String...) throws -> Program {
+    try Program("inversiond", ["--model", model, "--embeddings", path + "/e", "--socket", path + "/s"] + more)
   }
 
   private func generate(_ prompt: String, _ file: String, _ arguments: String...) async throws -> Program.Ended {
@@ -54,6 +54,22 @@ struct EmbeddedModelTests {
     #expect(status.pid == daemon.pid && status.embeddings.inForce == 1)
     daemon.send(SIGTERM)
     #expect(await daemon.ended().status == 0)
+  }
+
+  @Test func aMemoryBudgetGivesTheSamePicture() async throws {
+    let free = try daemon()
+    #expect(await free.errors(until: " serving ").contains(" serving "))
+    #expect(try await generate("a fox", "a.png").status == 0)
+    free.send(SIGTERM)
+    #expect(await free.ended().status == 0)
+
+    let tight = try daemon("--memory-budget", "8M")
+    #expect(await tight.errors(until: " serving ").contains(" serving "))
+    let ended = try await generate("a fox", "b.png")
+    #expect(ended.status == 0, "\(ended.errors)")
+    #expect(try pixels("a.png") == pixels("b.png"))
+    tight.send(SIGTERM)
+    #expect(await tight.ended().status == 0)
   }
 
   @Test func whatTheEngineRefusesHasItsExitStatus() async throws {

@@ -74,6 +74,20 @@ import Wire
     #expect(try await running.value.pictures.count == 1)
   }
 
+  /// Who it was is known even when it has left before its request's turn comes.
+  @Test func aClientThatHasLeftIsNotDenied() async throws {
+    let log = RecordedLog()
+    let daemon = try LiveDaemon(log: log)
+    let count = 30
+    for _ in 0..<count {
+      let connection = try #require(RawConnection(daemon.socketPath))
+      await connection.send("GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+    }
+    func lines() -> [String] { log.lines.filter { $0.contains("GET /v1/models") } }
+    while lines().count < count { await Task.yield() }
+    #expect(lines().allSatisfy { $0.contains("uid=\(geteuid())") && !$0.contains("status=403") }, "\(lines())")
+  }
+
   // MARK: Limits
 
   private func failure(_ daemon: LiveDaemon, _ change: (inout GenerateRequest) -> Void) async -> InversionError? {

@@ -32,10 +32,12 @@ import Testing
     #expect(switched.limits.jobTime == .seconds(600) && switched.limits.waiting == file.limits.waiting)
     #expect(switched.memoryBudget.bytes == 300 << 20 && switched.idleExit == .seconds(900))
     #expect(switched.cache == "/var/cache/inversion" && switched.limits.keepAlive == .seconds(300))
-    // And nothing is left out.
+    // And nothing is left out, here and in the documents.
+    let document = try String(contentsOf: top.appending(path: "docs/service.md"), encoding: .utf8)
     for name in ConfigurationFile.names {
       let key = name.split(separator: ".").last ?? ""
       #expect(all.contains { $0.hasPrefix("\(key) = ") }, "\(name)")
+      #expect(document.contains("`\(name)`"), "\(name)")
     }
   }
 

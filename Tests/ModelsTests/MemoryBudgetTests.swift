@@ -17,4 +17,11 @@ import Testing
     #expect(!small.keeps(kept) && large.keeps(kept) && MemoryBudget.unlimited.keeps(kept))
     #expect(!MemoryBudget.unlimited.keeps(1 << 30))
   }
+
+  /// What admission counts: a small budget holds no more than itself, others all that a picture takes.
+  @Test func whatIsHeldOfActivations() {
+    let small = MemoryBudget(bytes: 300 << 20)
+    #expect(small.held(of: 1 << 30) == 300 << 20 && small.held(of: 1 << 20) == 1 << 20)
+    for large in [MemoryBudget(bytes: 2 << 30), .unlimited] { #expect(large.held(of: 8 << 30) == 8 << 30) }
+  }
 }

@@ -27,6 +27,25 @@ fail() {
 ask() { # ROUTE
   inside curl --silent --show-error --fail --max-time 60 --unix-socket /run/inversiond.sock "http://localhost$1"
 }
+ask_picture() {
+  inside curl --silent --show-error --fail --max-time 60 --unix-socket /run/inversiond.sock --output /dev/null \
+    http://localhost/v1/generate -d '{"prompt": "x", "steps": 1}'
+}
+# Entries of the service in the journal, a line each, with these fields.
+entries() { # FIELD=VALUE...
+  inside journalctl --sync
+  inside journalctl --no-pager --output json --unit inversiond "$@"
+}
+# Puts the settings of the package into force, with these before or in the place of the last table.
+set_up() { # TOML
+  local settings=/etc/inversion/inversiond.toml
+  inside test -e $settings.own || inside cp $settings $settings.own
+  case $1 in
+    '['*) inside sed '/^\[access\]/,$d' $settings.own && printf '%s\n' "$1" ;;
+    *) printf '%s\n' "$1" && inside cat $settings.own ;;
+  esac >"$state/settings"
+  inside tee $settings <"$state/settings" >/dev/null
+}
 property() { inside systemctl show --value -p "$1" inversiond.service; }
 # Waits until the service is another process: a manager notices an end a moment after it.
 replaced() { # PID
@@ -76,11 +95,33 @@ inside runuser -u learner -- inversion train --images /tmp/pictures --token "$to
 inside runuser -u learner -- inversion generate "a $token" -o /tmp/a.png --steps 4 --strict >"$state/log" 2>&1 ||
   fail 'no picture of the word that a member added'
 step "a member of the group added a word and got a picture of it ($(inside stat -c %s /tmp/a.png) bytes)"
+learner=$(inside id -u learner)
+entry=$(entries "INVERSION_UID=$learner" "INVERSION_EMBEDDINGS=$token")
+for field in JOB MODEL MS STEPS PICTURES PEAK_BYTES; do
+  [[ $entry == *"\"INVERSION_$field\""* ]] || fail "the journal tells no INVERSION_$field of the picture: $entry"
+done
+step 'the journal tells who got it, of what, in which time and memory'
 
+set_up '[access]
+manage = []'
 inside systemctl reload inversiond || fail 'reload'
-ask /v1/status >/dev/null || fail 'no answer after the reload'
 [ "$(property MainPID)" = "$pid" ] || fail 'the reload started another process'
-step 'reload keeps the process'
+status=0
+inside runuser -u learner -- inversion embeddings remove "$token" >"$state/log" 2>&1 || status=$?
+[ "$status" = 77 ] || fail "a member without the role ended with $status"
+denials=$(entries "INVERSION_UID=$learner" INVERSION_STATUS=403 | wc -l)
+[ "$denials" = 1 ] || fail "the denial is in the journal $denials times"
+step 'a reload took a role away at once; the denial is in the journal, once, with the user'
+
+set_up 'threads = 0'
+inside systemctl reload inversiond >"$state/log" 2>&1 && fail 'a reload takes wrong settings'
+told=$(inside inversiond --config /etc/inversion/inversiond.toml --check-config 2>&1) && fail 'wrong settings are fine'
+[[ $told == *"inversiond.toml':"[0-9]*": 'threads': "* ]] || fail "no line of the wrong setting is told: $told"
+ask /v1/status >/dev/null || fail 'no answer after the reload'
+[ "$(property MainPID)" = "$pid" ] || fail 'wrong settings ended the process'
+set_up ''
+inside systemctl reload inversiond || fail 'reload'
+step 'a reload with wrong settings fails, names the line and changes nothing'
 
 inside kill -KILL "$pid"
 asking=()
@@ -102,6 +143,16 @@ inside journalctl --sync
 inside journalctl --no-pager -u inversiond | grep -q 'Watchdog timeout' || fail 'it was not the watchdog'
 step 'a hang was ended by the watchdog, and the service is back'
 
+override 'MemoryMax=150M'
+inside systemctl restart inversiond
+pid=$(property MainPID)
+large=$(inside curl --silent --max-time 60 --unix-socket /run/inversiond.sock http://localhost/v1/generate \
+  -d '{"prompt": "x", "width": 2048, "height": 2048, "steps": 1}')
+[[ $large == *"the memory limit of '"*"' leaves "*' MiB'* ]] || fail "a picture that does not fit: $large"
+ask_picture || fail 'no picture of the usual size beside a limit of memory'
+[ "$(property MainPID)" = "$pid" ] || fail 'the limit of memory ended the process'
+step 'a picture that does not fit MemoryMax is refused with the figures, and smaller ones are made'
+
 override $'MemoryMax=4M\nRestart=no'
 inside systemctl restart inversiond >/dev/null 2>&1 && fail 'it starts with 4 MB of memory'
 # With control groups of the old kind the manager sees the kernel's kill, and not what it was for.
@@ -120,6 +171,18 @@ override ''
 exposure=$(inside systemd-analyze security --no-pager --threshold=5 inversiond.service | tail -n 1) ||
   fail "its exposure is above 0.5: $exposure"
 step "the hardening holds, from inside (${exposure#→ })"
+
+set_up 'idle_exit_seconds = 1'
+inside systemctl restart inversiond.service
+for _ in $(seq 300); do
+  [ "$(property ActiveState)" != inactive ] || break
+  pause
+done
+[ "$(property ActiveState) $(property Result)" = 'inactive success' ] || fail 'it does not end when nobody comes'
+for _ in 1 2 3; do ask_picture || fail 'no picture after it ended for want of clients'; done
+set_up ''
+inside systemctl restart inversiond.service
+step 'without clients it ends, and the next one starts it again'
 
 ask /v1/status >/dev/null || fail 'no answer before the upgrade'
 pid=$(property MainPID)

@@ -3,4 +3,4 @@
 # Usage: Tools/check/table.sh [ROOT]
 set -euo pipefail
 cd "${1:-$(dirname "$0")/../..}"
-python3 Benchmarks/table.py --check README.md docs/performance.md docs/sampling.md docs/training.md docs/results.md
+python3 Benchmarks/table.py --check README.md docs/*.md

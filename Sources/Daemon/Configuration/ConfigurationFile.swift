@@ -114,9 +114,9 @@ public struct ConfigurationFile: Sendable {
     "limits.keep_alive_seconds": { file, entry throws(InversionError) in
       file.limits.keepAlive = try entry.seconds(in: 0...10_000_000)
     },
-    "access.generate": { file, entry throws(InversionError) in try file.access.set(.generate, try entry.texts()) },
-    "access.manage": { file, entry throws(InversionError) in try file.access.set(.manage, try entry.texts()) },
-    "access.admin": { file, entry throws(InversionError) in try file.access.set(.admin, try entry.texts()) },
+    "access.generate": { file, entry throws(InversionError) in try entry.give(.generate, in: &file) },
+    "access.manage": { file, entry throws(InversionError) in try entry.give(.manage, in: &file) },
+    "access.admin": { file, entry throws(InversionError) in try entry.give(.admin, in: &file) },
   ]
 }
 
@@ -172,6 +172,12 @@ private struct ConfigurationEntry {
       throw fault("give a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
+  }
+
+  /// Gives the role to those whom the setting names.
+  func give(_ role: Role, in file: inout ConfigurationFile) throws(InversionError) {
+    let names = try texts()
+    do throws(InversionError) { try file.access.set(role, names) } catch { throw fault(error.message) }
   }
 
   func texts() throws(InversionError) -> [String] {

@@ -45,8 +45,9 @@ struct EmbeddingInterpretation {
     } else if let pair = Self.pairs.first(where: { Set([$0.0, $0.1]) == Set(tensors.map(\.key)) }) {
       try takeFirst(of: pair)
     } else if !takeNumbered() {
-      throw EmbeddingFault(
-        "\(tensors.count) tensors ('\(tensors[0].key)', '\(tensors[1].key)', ...); an embedding file has one")
+      let names = tensors.prefix(2).map { "'\($0.key)'" }.joined(separator: ", ")
+      let more = tensors.count > 2 ? ", ..." : ""
+      throw EmbeddingFault("\(tensors.count) tensors (\(names)\(more)); an embedding file has one")
     }
   }
 
@@ -55,7 +56,7 @@ struct EmbeddingInterpretation {
   }
 
   private static func refuseOthers(_ tensors: [EmbeddingContent.Tensor]) throws {
-    guard !tensors.isEmpty else { throw EmbeddingFault("no tensor") }
+    guard !tensors.isEmpty else { throw EmbeddingFault("no tensor; not an embedding file") }
     let keys = tensors.map(\.key)
     if let bundled = keys.first(where: { $0.hasPrefix("bundle_emb.") }) {
       throw EmbeddingFault("a LoRA with an embedding inside ('\(bundled)'); not an embedding file")

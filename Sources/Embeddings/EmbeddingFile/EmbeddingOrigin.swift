@@ -26,7 +26,8 @@ public enum EmbeddingContainer: String, Sendable, CaseIterable {
       self = .safetensors
     } else if bytes.starts(with: Array("GGUF".utf8)) {
       self = .gguf
-    } else if bytes.starts(with: Array("PK".utf8)) || bytes.starts(with: [0x80, 0x02]) {
+    } else if bytes.starts(with: Array("PK".utf8)) || bytes.count > 1 && bytes[0] == 0x80 && bytes[1] <= 5 {
+      // Of the pickle's protocols torch's files have one; the others are for its reader to refuse.
       self = .torch
     } else if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
       self = .png
