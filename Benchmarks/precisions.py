@@ -6,7 +6,7 @@ import json
 import pathlib
 import sys
 
-PRECISIONS = ["f32", "f16", "int8"]
+PRECISIONS = ["f32", "f16", "bf16", "int8"]
 
 
 def main() -> None:
@@ -22,8 +22,8 @@ def main() -> None:
         json.dumps({"date": str(datetime.date.today()), "seconds": seconds, "losses": losses}, indent=2) + "\n",
         encoding="utf-8")
     for concept, row in sorted(losses.items()):
-        print(f"{concept:20} f32 {row['f32']:.5f}  f16 {100 * (row['f16'] / row['f32'] - 1):+.2f} %  "
-              f"int8 {100 * (row['int8'] / row['f32'] - 1):+.2f} %")
+        others = "  ".join(f"{name} {100 * (row[name] / row['f32'] - 1):+.2f} %" for name in PRECISIONS[1:])
+        print(f"{concept:20} f32 {row['f32']:.5f}  {others}")
     print("seconds for all: " + ", ".join(f"{name} {seconds[name]:.0f}" for name in PRECISIONS))
 
 

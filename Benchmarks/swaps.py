@@ -251,6 +251,13 @@ def many_files(setup: programs.Setup, folder: pathlib.Path, count: int) -> dict:
     return result
 
 
+def packed(folder: pathlib.Path, place: str) -> pathlib.Path:
+    """The embedded model as the daemon serves it once installed."""
+    command = [str(folder / "inversion"), "models", "import", str(TOP / "models" / "emoji-64"), "--name", "emoji-64"]
+    subprocess.run([*command, "--models", place], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return pathlib.Path(place, "emoji-64")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--programs", type=pathlib.Path, default=TOP / ".build" / "release")
@@ -262,7 +269,7 @@ def main() -> None:
     result: dict = {"processors": os.cpu_count()}
     with tempfile.TemporaryDirectory(prefix="inv-") as short:
         os.environ["CACHE_DIRECTORY"] = os.path.join(short, "cache")
-        setup = programs.Setup(flags.programs, TOP / "models" / "emoji-64", TOP, "", short)
+        setup = programs.Setup(flags.programs, packed(flags.programs, short), TOP, "", short)
         folder = pathlib.Path(short, "embeddings")
         with programs.daemon(setup) as served:
             connection = Connection(served.socket)

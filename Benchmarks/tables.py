@@ -70,16 +70,18 @@ def sizes(rows: list[dict]) -> list[str]:
 
 
 def training(rows: list[dict]) -> list[str]:
-    found, ours = largest_first(rows, "training")
-    if not found:
-        return []
     lines = [
-        "| engine | step, s | against ours | step that encodes the picture again, s | peak, MB | anonymous, MB |",
-        "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)} | {number(row, 'step_with_vae_s')}"
-        f" | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |" for row in found]
-    return [*lines, "", *conditions(found)]
+        "| pixels | engine | step, s | against ours | step that encodes the picture again, s | peak, MB "
+        "| anonymous, MB |", "|---|---|---|---|---|---|---|"]
+    shown = []
+    for size in sorted({row["size"] for row in rows if row["task"] == "training"}, reverse=True):
+        found, ours = largest_first(rows, "training", size)
+        shown += found
+        lines += [
+            f"| {size} x {size} | {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)}"
+            f" | {number(row, 'step_with_vae_s')} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |"
+            for row in found]
+    return [*lines, "", *conditions(shown)] if shown else []
 
 
 def memory(rows: list[dict]) -> list[str]:
@@ -112,9 +114,12 @@ def profile(result: dict) -> list[str]:
 
 
 def precisions(result: dict) -> list[str]:
-    lines = ["| concept | initializer | f32 | f16 weights | int8 |", "|---|---|---|---|---|"]
+    titles = {"f16": "f16 weights", "bf16": "bf16 weights", "int8": "int8"}
+    names = [name for name in titles if all(name in row for row in result["losses"].values())]
+    columns = ["concept", "initializer", "f32", *(titles[name] for name in names)]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for concept, row in sorted(result["losses"].items()):
-        cells = [f"{row[name]:.4f} ({100 * (row[name] / row['f32'] - 1):+.1f} %)" for name in ("f16", "int8")]
+        cells = [f"{row[name]:.4f} ({100 * (row[name] / row['f32'] - 1):+.1f} %)" for name in names]
         lines.append(f"| {concept} | {row['initializer']:.4f} | {row['f32']:.4f} | {' | '.join(cells)} |")
     return [*lines, "", f"Validation loss on the unquantised model, lower is better; {result['date']}."]
 

@@ -29,7 +29,10 @@ struct NetworkWriter {
       case .layer(let path, let shape) where precision[path] == .f32:
         add("\(path).weight", .f32, shape.dimensions, to: &writer, progress) { try layers.denseWeight(path, shape) }
       case .layer(let path, let shape):
-        add("\(path).weight", .f16, shape.dimensions, to: &writer, progress) { try layers.halfWeight(path, shape) }
+        let half = precision[path]?.half ?? .f16
+        add("\(path).weight", half, shape.dimensions, to: &writer, progress) {
+          try layers.halfWeight(path, shape, as: half)
+        }
       case .vector(let path, let count):
         add(path, .f32, [count], to: &writer, progress) { try layers.vector(path, count) }
       case .table(let path, let rows, let columns) where path.contains("token_embedding"):

@@ -23,9 +23,20 @@ package struct CheckpointLayers: LayerSource {
   package func layer(_ path: String, _ shape: LayerShape) throws -> LayerWeight {
     switch plan.precision(of: path) {
     case .int8: .int8(try packedWeight(path, shape))
-    case .f16 where dtype == .f32: .half(try halfWeight(path, shape))
-    case .f16, .f32: .dense(try denseWeight(path, shape))
+    case .f16: try half(path, shape, .f16)
+    case .bf16: try half(path, shape, .bf16)
+    case .f32: .dense(try denseWeight(path, shape))
     }
+  }
+
+  /// A layer in half precision. Double computes with what its weights stand for.
+  private func half(_ path: String, _ shape: LayerShape, _ type: DType) throws -> LayerWeight {
+    guard dtype == .f64 else { return .half(try halfWeight(path, shape, as: type)) }
+    let weight = try CheckpointLayers(weights, names: names).halfWeight(path, shape, as: type)
+    let wide = pool.allocate(byteCount: weight.count * 8)
+    let converted = convert(count: weight.count, from: weight.pointer, as: type, to: wide.pointer, as: .f64)
+    precondition(converted, "halves are widened")
+    return .dense(Weight(pointer: wide.pointer, dtype: .f64, shape: weight.shape, owner: wide))
   }
 
   /// The files, for messages.
@@ -60,24 +71,26 @@ package struct CheckpointLayers: LayerSource {
     PackedWeight(try finite(path, denseWeight(path, shape), limit: .greatestFiniteMagnitude), pool: pool)
   }
 
-  /// A layer's weight in f16 and the engine's layout, whatever the plan says.
-  /// - Throws: also `badModel` for a value that f16 does not hold.
-  package func halfWeight(_ path: String, _ shape: LayerShape) throws -> Weight {
-    try narrowed(path, denseWeight(path, shape))
+  /// A layer's weight in f16 or bf16 and the engine's layout, whatever the plan says.
+  /// - Throws: also `badModel` for a value that the type does not hold.
+  package func halfWeight(_ path: String, _ shape: LayerShape, as half: DType) throws -> Weight {
+    try narrowed(path, denseWeight(path, shape), to: half)
   }
 
   /// A table in f16.
   /// - Throws: also `badModel` for a value that f16 does not hold.
   package func halfTable(_ path: String, rows: Int, columns: Int) throws -> Weight {
-    try narrowed(path, tensor(path, [rows, columns]))
+    try narrowed(path, tensor(path, [rows, columns]), to: .f16)
   }
 
-  private func narrowed(_ path: String, _ weight: Weight) throws -> Weight {
-    let weight = try finite(path, weight, limit: Float(Float16.greatestFiniteMagnitude))
+  private func narrowed(_ path: String, _ weight: Weight, to half: DType) throws -> Weight {
+    // bf16 has eight bits of mantissa, and the exponents of f32.
+    let largest = half == .bf16 ? 0x1.FEp127 : Float(Float16.greatestFiniteMagnitude)
+    let weight = try finite(path, weight, limit: largest)
     let buffer = pool.allocate(byteCount: weight.count * 2)
-    let converted = convert(count: weight.count, from: weight.pointer, as: .f32, to: buffer.pointer, as: .f16)
+    let converted = convert(count: weight.count, from: weight.pointer, as: .f32, to: buffer.pointer, as: half)
     precondition(converted, "f32 is narrowed")
-    return Weight(pointer: buffer.pointer, dtype: .f16, shape: weight.shape, owner: buffer)
+    return Weight(pointer: buffer.pointer, dtype: half, shape: weight.shape, owner: buffer)
   }
 
   private func finite(_ path: String, _ weight: Weight, limit: Float) throws -> Weight {

@@ -76,14 +76,15 @@ struct PackageLayers: LayerSource {
   }
 
   func layer(_ path: String, _ shape: LayerShape) throws -> LayerWeight {
-    switch precision[path] {
-    case .int8: return .int8(try packed(path, shape))
-    case .f16 where dtype == .f32:
-      let (type, bytes) = try find("\(path).weight", shape.dimensions, [.f16])
-      return .half(Weight(pointer: bytes, dtype: type, shape: shape.dimensions, owner: file))
-    case .f16, .f32: return .dense(try dense("\(path).weight", shape.dimensions))
-    case nil: throw InversionError(.badModel, "'\(file.path)': no precision for '\(path)'; import the model again")
+    guard let precision = precision[path] else {
+      throw InversionError(.badModel, "'\(file.path)': no precision for '\(path)'; import the model again")
     }
+    if precision == .int8 { return .int8(try packed(path, shape)) }
+    guard let half = precision.half, dtype == .f32 else {
+      return .dense(try dense("\(path).weight", shape.dimensions))
+    }
+    let (type, bytes) = try find("\(path).weight", shape.dimensions, [half])
+    return .half(Weight(pointer: bytes, dtype: type, shape: shape.dimensions, owner: file))
   }
 
   func vector(_ path: String, _ count: Int) throws -> Weight { try dense(path, [count]) }
@@ -108,14 +109,14 @@ struct PackageLayers: LayerSource {
       kernel: kernel, inputs: inputs, owner: file, pool: pool)
   }
 
-  /// f32 where it is mapped; f16 is widened.
+  /// f32 where it is mapped; f16 and bf16 are widened.
   private func dense(_ name: String, _ shape: [Int]) throws -> Weight {
-    let (type, bytes) = try find(name, shape, [.f32, .f16])
+    let (type, bytes) = try find(name, shape, [.f32, .f16, .bf16])
     if type == dtype { return Weight(pointer: bytes, dtype: dtype, shape: shape, owner: file) }
     let count = shape.reduce(1, *)
     let buffer = pool.allocate(byteCount: count * dtype.byteCount)
     let converted = convert(count: count, from: bytes, as: type, to: buffer.pointer, as: dtype)
-    precondition(converted, "both types are widened")
+    precondition(converted, "all three types are widened")
     return Weight(pointer: buffer.pointer, dtype: dtype, shape: shape, owner: buffer)
   }
 

@@ -1,10 +1,25 @@
+import Tensors
+
 /// How a layer's weights are kept, and computed with.
 public enum LayerPrecision: String, Sendable, Codable, CaseIterable {
   /// int8 weights, one scale an output; int8 activations, one scale a row.
   case int8
   /// Stored in half the memory; widened where no kernel reads f16.
   case f16
+  /// Likewise, with the range of f32 and three bits less than f16 has.
+  case bf16
   case f32
+}
+
+extension LayerPrecision {
+  /// The element type of weights that are stored in half the memory.
+  package var half: DType? {
+    switch self {
+    case .f16: .f16
+    case .bf16: .bf16
+    case .int8, .f32: nil
+    }
+  }
 }
 
 /// Which layers of one network have which precision: a decision per layer, by its path.
@@ -46,7 +61,9 @@ extension ModelPlan {
   public init(_ precision: LayerPrecision) {
     switch precision {
     case .f32: self = .full
-    case .f16: self.init(textEncoder: PrecisionPlan(.f16), unet: PrecisionPlan(.f16), vae: PrecisionPlan(.f16))
+    case .f16, .bf16:
+      let plan = PrecisionPlan(precision)
+      self.init(textEncoder: plan, unet: plan, vae: plan)
     case .int8: self = .int8
     }
   }

@@ -18,11 +18,13 @@ import Testing
     }
 
     /// In int8 as it is served.
-    init(quantised model: String) throws {
+    init(quantised model: String) throws { try self.init(model, .int8) }
+
+    init(_ model: String, _ precision: LayerPrecision, wide: Bool = false) throws {
       golden = try Golden(model, file: "gradient.safetensors")
-      let source = try openModel(path: golden.folder.path)
-      encoder = try CLIPTextModel(source, dtype: .f32, plan: ModelPlan.int8[.textEncoder])
-      unet = try UNet2DConditionModel(source, dtype: .f32, plan: ModelPlan.int8[.unet])
+      let (source, plan) = (try openModel(path: golden.folder.path), ModelPlan(precision))
+      encoder = try CLIPTextModel(source, dtype: wide ? .f64 : .f32, plan: plan[.textEncoder])
+      unet = try UNet2DConditionModel(source, dtype: wide ? .f64 : .f32, plan: plan[.unet])
     }
 
     /// The mean squared error, and its gradient with respect to `rows` where that is asked for.
@@ -117,6 +119,21 @@ import Testing
     #expect(ours.loss == exact.loss)
     let similarity = cosine(ours.gradient, exact.gradient)
     #expect(similarity >= 0.99 && similarity < 1, "\(similarity)")
+  }
+
+  /// Gate (d): the gradient through weights in f16 and bf16 against that in Double through the same weights, which are
+  /// not those of the f32 model.
+  @Test(arguments: Golden.models, [LayerPrecision.f16, .bf16])
+  func halves(model: String, precision: LayerPrecision) throws {
+    let problem = try Problem(model, precision)
+    let rows = try problem.golden.floats("rows").map(Double.init)
+    let gradient = try problem.loss(rows, wide: false, wantsGradient: true).gradient
+    let exact = try Problem(model, precision, wide: true).loss(rows, wide: true, wantsGradient: true).gradient
+    #expect(cosine(gradient, exact) >= 0.999)
+    let unrounded = cosine(exact, try problem.golden.doubles("d_rows.f64"))
+    // How far rounding the weights moves it; some models are stored in f16.
+    let (least, most) = precision == .f16 ? (0.999, 1.000001) : (0.98, 0.9999999)
+    #expect(unrounded >= least && unrounded < most, "\(precision): \(unrounded)")
   }
 
   /// In Double against PyTorch's f64, and gate (c): f32 within a cosine of 0.999999 of it.
