@@ -22,7 +22,7 @@ struct Bench: ParsableCommand {
   @Option(help: "Threads. By default one a processor.")
   var threads: Int?
 
-  @Option(help: "Weights and activations: f32, f16 (weights), int8. A model package has its own.")
+  @Option(help: "Weights and activations: f32, f16 or bf16 (weights), int8. A model package has its own.")
   var precision = LayerPrecision.int8
 
   @OptionGroup var memory: MemoryOption

@@ -40,7 +40,7 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var model: ModelOption
 
-  @Option(help: "Weights and activations: f32, f16 (weights), int8. A model package has its own.")
+  @Option(help: "Weights and activations: f32, f16 or bf16 (weights), int8. A model package has its own.")
   var precision = LayerPrecision.f32
 
   @Option(help: "Timesteps to measure at: 'uniform' or 'A-B'.")
