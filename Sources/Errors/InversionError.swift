@@ -5,10 +5,13 @@
 public struct InversionError: Error, Sendable, Equatable, CustomStringConvertible {
   public let code: Code
   public let message: String
+  /// Of `.busy`: seconds after which to try again, where they are known.
+  public let retryAfter: Int?
 
-  public init(_ code: Code, _ message: String) {
+  public init(_ code: Code, _ message: String, retryAfter: Int? = nil) {
     self.code = code
     self.message = message
+    self.retryAfter = retryAfter
   }
 
   public var description: String { message }

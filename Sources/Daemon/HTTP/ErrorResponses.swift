@@ -44,8 +44,8 @@ struct ErrorMiddleware: RouterMiddleware {
 }
 
 extension Response {
-  /// Seconds after which a busy daemon may be asked again.
-  private static let retryAfter = "5"
+  /// Seconds after which a busy daemon may be asked again, where it knows no better.
+  private static let retryAfter = 5
 
   /// The answer for an error of any kind.
   init(failure: any Error, of request: Request) {
@@ -54,7 +54,9 @@ extension Response {
     case .a1111: self.init(a1111: failure)
     case .openAI: self.init(openAI: failure, of: request)
     }
-    if (failure as? InversionError)?.code == .busy { headers[.retryAfter] = Self.retryAfter }
+    if let error = failure as? InversionError, error.code == .busy {
+      headers[.retryAfter] = String(error.retryAfter ?? Self.retryAfter)
+    }
   }
 
   /// The answer for a wrong use of HTTP.

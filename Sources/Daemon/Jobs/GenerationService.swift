@@ -82,7 +82,8 @@ public actor GenerationService {
     if let wait = rate?.take(owner) {
       let seconds = Int((wait / .seconds(1)).rounded(.up))
       throw InversionError(
-        .busy, "over \(limits.requestsPerMinute ?? 0) requests in a minute; try again in \(seconds) s")
+        .busy, "over \(limits.requestsPerMinute ?? 0) requests in a minute; try again in \(seconds) s",
+        retryAfter: seconds)
     }
     jobCount += 1
     // The snapshot is taken when the order comes: what its writer saw is what it gets.
