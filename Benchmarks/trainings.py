@@ -61,9 +61,10 @@ def main() -> None:
     rows = {}
     for way, flags in WAYS.items():
         own = [word for word in words if pathlib.Path(word["file"]).parent.name == way]
-        rows[flags] = row(own, work / way)
+        if own:
+            rows[flags], judged = row(own, work / way), own
     initializer = {
-        "loss": mean([word["fidelity"]["initializer_loss"] for word in own]), **edits(own, "initializer_editability")}
+        "loss": mean([word["fidelity"]["initializer_loss"] for word in judged]), **edits(judged, "initializer_editability")}
     result.write_text(
         json.dumps({"date": str(datetime.date.today()), "initializer": initializer, "rows": rows}, indent=2) + "\n",
         encoding="utf-8")
