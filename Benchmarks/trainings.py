@@ -63,8 +63,8 @@ def main() -> None:
         own = [word for word in words if pathlib.Path(word["file"]).parent.name == way]
         if own:
             rows[flags], judged = row(own, work / way), own
-    initializer = {
-        "loss": mean([word["fidelity"]["initializer_loss"] for word in judged]), **edits(judged, "initializer_editability")}
+    loss = mean([word["fidelity"]["initializer_loss"] for word in judged])
+    initializer = {"loss": loss, **edits(judged, "initializer_editability")}
     result.write_text(
         json.dumps({"date": str(datetime.date.today()), "initializer": initializer, "rows": rows}, indent=2) + "\n",
         encoding="utf-8")
