@@ -17,7 +17,7 @@ TOP = pathlib.Path(__file__).resolve().parents[1]
 SHAPES = TOP / "Benchmarks" / "shapes" / "unet-sd15.txt"
 RESULTS = TOP / "Benchmarks" / "results" / "kernels.json"
 # By which of the processor's ceilings a kind of shape is judged.
-CEILINGS = {"linear": "int8_ceiling", "conv": "int8_ceiling", "half": "f32_ceiling", "attention": "bf16_ceiling"}
+CEILINGS = {"linear": "int8_ceiling", "conv": "int8_ceiling", "half": "f32_ceiling", "attention": "pair_ceiling"}
 # Operations of a shape that is large enough to be judged by its ratio.
 LARGE = 1e9
 
@@ -77,7 +77,7 @@ def summary(machine: dict, rows: list[dict]) -> list[str]:
     products = [row for row in rows if CEILINGS[row["kind"]] == "int8_ceiling"]
     ceiling = machine["int8_ceiling"]
     lines = [f"{machine['threads']} threads, {machine['isa']}; ceilings in G/s: int8 {machine['int8_ceiling']}, "
-             f"bf16 {machine['bf16_ceiling']}, f32 {machine['f32_ceiling']}"]
+             f"16-bit pairs {machine['pair_ceiling']}, f32 {machine['f32_ceiling']}"]
     operations = sum(row["operations"] * row["shape"][5] for row in products)
     for name, field in (("these kernels", "ms"), ("oneDNN", "onednn_ms")):
         if all(row.get(field) for row in products):

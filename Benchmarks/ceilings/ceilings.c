@@ -28,6 +28,8 @@ CEILING(int8_avx2, "avx2", __m256i, _mm256_setzero_si256(),
         _mm256_add_epi32(acc[i], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), b)), 64)
 CEILING(bf16_avx512, "avx512f,avx512bf16", __m512, _mm512_setzero_ps(),
         _mm512_dpbf16_ps(acc[i], (__m512bh)a, (__m512bh)b), 64)
+CEILING(int16_avx512, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512(), _mm512_dpwssd_epi32(acc[i], a, b), 64)
+CEILING(int16_avxvnni, "avx2,avxvnni", __m256i, _mm256_setzero_si256(), _mm256_dpwssd_avx_epi32(acc[i], a, b), 32)
 CEILING(f32_avx512, "avx512f", __m512, _mm512_setzero_ps(), _mm512_fmadd_ps(a, b, acc[i]), 32)
 CEILING(f32_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), _mm256_fmadd_ps(a, b, acc[i]), 16)
 
@@ -37,7 +39,11 @@ double inv_ceiling_int8(size_t rounds) {
   return __builtin_cpu_supports("avx2") ? int8_avx2(rounds) : 0;
 }
 
-double inv_ceiling_bf16(size_t rounds) { return __builtin_cpu_supports("avx512bf16") ? bf16_avx512(rounds) : 0; }
+double inv_ceiling_pairs(size_t rounds) {
+  if (__builtin_cpu_supports("avx512bf16")) return bf16_avx512(rounds);
+  if (__builtin_cpu_supports("avx512vnni")) return int16_avx512(rounds);
+  return __builtin_cpu_supports("avxvnni") ? int16_avxvnni(rounds) : 0;
+}
 
 double inv_ceiling_f32(size_t rounds) {
   if (__builtin_cpu_supports("avx512f")) return f32_avx512(rounds);
@@ -47,7 +53,7 @@ double inv_ceiling_f32(size_t rounds) {
 #else
 
 double inv_ceiling_int8(size_t rounds) { return 0 * (double)rounds; }
-double inv_ceiling_bf16(size_t rounds) { return 0 * (double)rounds; }
+double inv_ceiling_pairs(size_t rounds) { return 0 * (double)rounds; }
 double inv_ceiling_f32(size_t rounds) { return 0 * (double)rounds; }
 
 #endif

@@ -14,9 +14,9 @@ func giga(_ rate: Double?) -> String { rate.map { "\(($0 / 1e8).rounded() / 10)"
 print(
   """
   {"threads": \(Parallel.threads), "isa": "\(activeInstructionSet)", "int8": "\(int8KernelName)", \
-  "half": "\(halfKernelName)", "attention": "\(attentionKernelName(.bf16))", \
+  "half": "\(halfKernelName)", "attention": "\(attentionKernelName(.sixteenBits))", \
   "int8_ceiling": \(giga(Measurements.ceiling(inv_ceiling_int8))), \
-  "bf16_ceiling": \(giga(Measurements.ceiling(inv_ceiling_bf16))), \
+  "pair_ceiling": \(giga(Measurements.ceiling(inv_ceiling_pairs))), \
   "f32_ceiling": \(giga(Measurements.ceiling(inv_ceiling_f32)))}
   """)
 for shape in text.split(separator: "\n").compactMap(Shape.init) {
@@ -28,8 +28,8 @@ for shape in text.split(separator: "\n").compactMap(Shape.init) {
   case .attention(let batch, let queries, let keys, let heads, let width, _):
     let form = AttentionShape(batch: batch, queries: queries, keys: keys, heads: heads, width: width)
     times = """
-      "ms": \(measurements.attention(form, .bf16)), "f32_ms": \(measurements.attention(form, .f32)), \
-      "gradient_ms": \(measurements.attentionGradients(form, .bf16)), \
+      "ms": \(measurements.attention(form, .sixteenBits)), "f32_ms": \(measurements.attention(form, .f32)), \
+      "gradient_ms": \(measurements.attentionGradients(form, .sixteenBits)), \
       "f32_gradient_ms": \(measurements.attentionGradients(form, .f32))
       """
   }

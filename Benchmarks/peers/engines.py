@@ -71,7 +71,9 @@ class Ours:
 
 ENGINES = [
     Ours("picture", "inversion int8"),
-    Python("picture", "OpenVINO int8 + bf16", "openvino_runner.py", ("--converted", "@openvino")),
+    Python(
+        "picture", "OpenVINO int8 + bf16", "openvino_runner.py", ("--converted", "@openvino", "--dtype", "bf16")),
+    Python("picture", "OpenVINO int8 + f32", "openvino_runner.py", ("--converted", "@openvino", "--dtype", "f32")),
     Python("picture", "diffusers bf16", "diffusers_runner.py", ("--dtype", "bf16")),
     Python("picture", "diffusers f32", "diffusers_runner.py", ("--dtype", "f32")),
     Python(

@@ -1,4 +1,4 @@
-"""Times the models that openvino_models.py made: the U-Net in int8, all else in bf16."""
+"""Times the models that openvino_models.py made: the U-Net in int8, all else in bf16 or f32."""
 
 import json
 import pathlib
@@ -11,12 +11,12 @@ import measure
 TOKENS = 77
 
 
-def compiled(core: openvino.Core, path: pathlib.Path, shapes: list[list[int]], threads: int) -> openvino.InferRequest:
+def compiled(core: openvino.Core, path: pathlib.Path, shapes: list[list[int]], flags) -> openvino.InferRequest:
     model = core.read_model(path)
     model.reshape({place: shape for place, shape in zip(model.inputs, shapes)})
     settings = {
-        "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "bf16"}
+        "INFERENCE_NUM_THREADS": flags.threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": flags.dtype}
     return core.compile_model(model, "CPU", settings).create_infer_request()
 
 
@@ -26,7 +26,9 @@ def vocabulary(model: pathlib.Path) -> int:
 
 
 def main() -> None:
-    flags = measure.arguments(__doc__, ("--converted", {"type": pathlib.Path, "required": True}))
+    flags = measure.arguments(
+        __doc__, ("--converted", {"type": pathlib.Path, "required": True}),
+        ("--dtype", {"choices": ["bf16", "f32"], "required": True}))
     core = openvino.Core()
     random = numpy.random.default_rng(0)
     side = flags.size // measure.DOWNSAMPLING
@@ -35,12 +37,12 @@ def main() -> None:
         return random.standard_normal(shape, dtype=numpy.float32)
 
     ids = random.integers(0, vocabulary(flags.model), (measure.GUIDED, TOKENS))
-    text = compiled(core, flags.converted / "text_encoder.xml", [list(ids.shape)], flags.threads)
+    text = compiled(core, flags.converted / "text_encoder.xml", [list(ids.shape)], flags)
     states = text.infer([ids])[0]
     unet = compiled(
         core, flags.converted / "unet_int8.xml",
-        [[measure.GUIDED, 4, side, side], [], list(states.shape)], flags.threads)
-    decoder = compiled(core, flags.converted / "vae_decoder.xml", [[1, 4, side, side]], flags.threads)
+        [[measure.GUIDED, 4, side, side], [], list(states.shape)], flags)
+    decoder = compiled(core, flags.converted / "vae_decoder.xml", [[1, 4, side, side]], flags)
     inputs = [normal(measure.GUIDED, 4, side, side), numpy.array(500), states]
     latents = [normal(1, 4, side, side)]
     row = {"version": openvino.__version__}

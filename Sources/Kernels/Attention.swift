@@ -5,11 +5,12 @@ import Tensors
 public enum AttentionPrecision: Sendable {
   /// Good to about 1e-6.
   case f32
-  /// Good to about 2^-8, at half the time where the processor multiplies bf16; elsewhere the same as `f32`.
-  case bf16
+  /// Good to about 2^-8, at half the time where the processor multiplies pairs of bf16 or int16; elsewhere the same as
+  /// `f32`.
+  case sixteenBits
 
   // Unsafe: a name and a function pointer, constant for the life of the process.
-  var kernel: UnsafePointer<inv_attention_ukernel> { self == .bf16 ? fastestKernel : f32Kernel }
+  var kernel: UnsafePointer<inv_attention_ukernel> { self == .sixteenBits ? fastestKernel : f32Kernel }
 }
 
 nonisolated(unsafe) private let fastestKernel = firstAllowed(inv_attention_at) { $0.isa }

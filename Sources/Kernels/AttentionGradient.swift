@@ -6,7 +6,7 @@ import Tensors
 /// (batch * keys, heads * width), all rows one after the other.
 ///
 /// A head is one thread's work, so that no sum depends on how many there are. It takes about 5 * queries * width floats
-/// of scratch, in bf16 3.
+/// of scratch, of 16-bit pairs 3.
 public func flashAttentionGradients(
   q: HeadRows, k: HeadRows, v: HeadRows, y: HeadRows, dy: HeadRows, logSums: UnsafeRawPointer, _ shape: AttentionShape,
   _ precision: AttentionPrecision,

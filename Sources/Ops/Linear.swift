@@ -61,9 +61,9 @@ public struct Linear: Sendable {
   public var outputs: Int { weight.outputs }
   public var inputs: Int { weight.inputs }
 
-  /// For an attention whose queries this layer makes: bf16 loses less than int8 queries have lost already.
+  /// For an attention whose queries this layer makes: 16 bits lose less than int8 queries have lost already.
   public var attentionPrecision: AttentionPrecision {
-    if case .int8 = weight { .bf16 } else { .f32 }
+    if case .int8 = weight { .sixteenBits } else { .f32 }
   }
 }
 

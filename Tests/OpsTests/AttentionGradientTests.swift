@@ -27,7 +27,7 @@ import Testing
   func f32AndBf16(queries: Int, keys: Int, causal: Bool) throws {
     let exact = try results(.f64, queries: queries, keys: keys, causal: causal, precision: .f32)
     let f32 = try results(.f32, queries: queries, keys: keys, causal: causal, precision: .f32)
-    let bf16 = try results(.f32, queries: queries, keys: keys, causal: causal, precision: .bf16)
+    let bf16 = try results(.f32, queries: queries, keys: keys, causal: causal, precision: .sixteenBits)
     for index in exact.indices {
       let error = zip(f32[index], exact[index]).map { ($0 - $1) * ($0 - $1) }.reduce(0, +)
       let norm = exact[index].map { $0 * $0 }.reduce(0, +)
@@ -37,7 +37,7 @@ import Testing
   }
 
   /// A checkpoint's first run records nothing and its second does: both must see the same rows.
-  @Test(arguments: [AttentionPrecision.f32, .bf16])
+  @Test(arguments: [AttentionPrecision.f32, .sixteenBits])
   func recordingChangesNothing(precision: AttentionPrecision) {
     var numbers = TestNumbers(seed: 4)
     let values = (0..<3).map { _ in numbers.array(90 * 16) }

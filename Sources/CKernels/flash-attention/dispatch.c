@@ -42,7 +42,8 @@ struct inv_gradient_layout inv_gradient_layout(enum inv_attention_precision prec
   const size_t rows = inv_rounded_up(queries, INV_ATTENTION_BLOCK);
   const size_t channels = inv_rounded_up(width, INV_ATTENTION_BLOCK), across = inv_rounded_up(width, widest_vector);
   const size_t packed = inv_attention_packed_bytes(precision, queries, width) / sizeof(float);
-  const size_t scores = INV_ATTENTION_KEYS * tile / pair;
+  const size_t units = INV_ATTENTION_KEYS * tile / pair;
+  const size_t scores = precision == INV_ATTENTION_BF16 ? units : INV_ATTENTION_KEYS * tile;
   struct inv_gradient_layout layout = {};
   size_t *next = &layout.total;
   layout.q_dy = take(next, packed);
@@ -58,7 +59,7 @@ struct inv_gradient_layout inv_gradient_layout(enum inv_attention_precision prec
   layout.p = take(next, scores);
   layout.ds = take(next, scores);
   // In f32 a unit is one key, and both forms are one.
-  layout.ds_rows = pair == 1 ? layout.ds : take(next, scores);
+  layout.ds_rows = pair == 1 ? layout.ds : take(next, units);
   return layout;
 }
 

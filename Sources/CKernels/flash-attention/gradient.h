@@ -15,12 +15,12 @@ struct gradient {
   vector *dq, *k, *v, *k_rows, *dk, *dv, *p, *ds, *ds_rows;
 };
 
-static struct gradient gradient_of(const struct inv_attention_gradient *a, float *scratch) {
-  const struct inv_gradient_layout at =
-      inv_gradient_layout(BF16 ? INV_ATTENTION_BF16 : INV_ATTENTION_F32, VECTORS * LANES, a->queries, a->width);
+static struct gradient gradient_of(enum inv_attention_precision form, const struct inv_attention_gradient *a,
+                                   float *scratch) {
+  const struct inv_gradient_layout at = inv_gradient_layout(form, VECTORS * LANES, a->queries, a->width);
   return (struct gradient){
       .of = a,
-      .units = inv_attention_units(a->width, PAIR_SIZE),
+      .units = inv_attention_units(a->width, inv_attention_pair(form)),
       .channels = inv_rounded_up(a->width, BLOCK),
       .across = (a->width + LANES - 1) / LANES,
       .q_dy = (int32_t *)(scratch + at.q_dy),
@@ -54,12 +54,11 @@ static float row_product(const float *dy, const float *y, size_t width) {
 /// The queries' side of a head. Queries past the last have no power.
 static void prepare(const struct gradient *g) {
   const struct inv_attention_gradient *a = g->of;
-  const enum inv_attention_precision precision = BF16 ? INV_ATTENTION_BF16 : INV_ATTENTION_F32;
   const size_t rows = inv_rounded_up(a->queries, BLOCK);
   // Scaled before rounding, as in the forward, whose scores these are again.
-  inv_attention_pack_scaled(precision, a->queries, a->width, a->q, a->q_stride, a->scale * LOG2_E, a->dy, a->dy_stride,
+  inv_attention_pack_scaled(FORM, a->queries, a->width, a->q, a->q_stride, a->scale * LOG2_E, a->dy, a->dy_stride,
                             (void *)g->q_dy);
-  inv_attention_pack(precision, a->queries, a->width, a->dy, a->dy_stride, a->q, a->q_stride, (void *)g->dy_q);
+  inv_attention_pack(FORM, a->queries, a->width, a->dy, a->dy_stride, a->q, a->q_stride, (void *)g->dy_q);
   for (size_t i = 0; i < rows; i++) {
     const int there = i < a->queries;
     g->log_sums[i] = there ? -a->log_sums[i] : -1e30f;
@@ -215,9 +214,18 @@ INLINE void key_tile(const int n, const struct gradient *g, size_t key, size_t c
   write_rows((const float *)g->dk, scale, keys, count, a->width, a->dk + key * a->dk_stride, a->dk_stride);
 }
 
+/// The sums of dS K as dQ.
+static void write_queries(const struct gradient *g) {
+  const struct inv_attention_gradient *a = g->of;
+  for (size_t i = 0; i < a->queries; i++) {
+    const float *sums = (const float *)(g->dq + i * g->across);
+    for (size_t c = 0; c < a->width; c++) a->dq[i * a->dq_stride + c] = sums[c] * a->scale;
+  }
+}
+
 INLINE void attention_gradient(const struct inv_attention_gradient *a, void *scratch) {
   assert(a->queries >= 1 && a->keys >= 1 && a->width >= 1);
-  const struct gradient g = gradient_of(a, scratch);
+  const struct gradient g = gradient_of(FORM, a, scratch);
   prepare(&g);
   for (size_t key = 0; key < a->keys; key += VECTORS * LANES) {
     const size_t count = a->keys - key < VECTORS * LANES ? a->keys - key : VECTORS * LANES;
@@ -230,8 +238,5 @@ INLINE void attention_gradient(const struct inv_attention_gradient *a, void *scr
 #endif
     }
   }
-  for (size_t i = 0; i < a->queries; i++) {
-    const float *sums = (const float *)(g.dq + i * g.across);
-    for (size_t c = 0; c < a->width; c++) a->dq[i * a->dq_stride + c] = sums[c] * a->scale;
-  }
+  write_queries(&g);
 }

@@ -5,6 +5,7 @@
 //            HALVES(even, odd): two vectors of f32 as one of bf16, one after the other, and PAIRS(halves): the elements
 //            of the two in turns; 0 for products of f32
 //   EXP2(x)  where an instruction set has something better: 2^x as exp2_of below
+#pragma once
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "rows.h"
 
 enum { BLOCK = INV_ATTENTION_BLOCK, KEYS = INV_ATTENTION_KEYS, PAIR_SIZE = BF16 ? 2 : 1 };
+/// What the products of this body are made of.
+#define FORM (BF16 ? INV_ATTENTION_BF16 : INV_ATTENTION_F32)
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t bits __attribute__((vector_size(LANES * sizeof(float))));
@@ -29,6 +32,7 @@ typedef int32_t bits __attribute__((vector_size(LANES * sizeof(float))));
 
 INLINE vector splat(float x) { return (vector){} + x; }
 
+/// b where one of them is NaN.
 INLINE vector larger(vector a, vector b) {
   const bits first = a > b;
   return (vector)(((bits)a & first) | ((bits)b & ~first));
@@ -42,8 +46,7 @@ INLINE vector exp2_of(vector x) {
 #else
   x = larger(x, splat(-126.0f));
   x = -larger(-x, splat(-127.0f));
-  // Adding 1.5 * 2^23 leaves the nearest integer in the low mantissa bits.
-  const vector magic = splat(12582912.0f), shifted = x + magic, r = x - (shifted - magic);
+  const vector magic = splat(INV_TO_INTEGER), shifted = x + magic, r = x - (shifted - magic);
 #if BF16
   vector p = r * 0.05517167f + 0.24261113f;
   p = p * r + 0.69326097f;
@@ -78,7 +81,7 @@ static void load_across(const float *rows, size_t stride, size_t width, float sc
     for (size_t i = 0; i < 4; i++) q[i] = rows + (lane + i < count ? lane + i : count - 1) * stride;
     for (size_t c = 0; c < width; c += 4 * PAIR_SIZE) {
       inv_four units[4];
-      UNROLL for (int i = 0; i < 4; i++) units[i] = inv_row_units(PAIR_SIZE, q[i], c, width, scale);
+      UNROLL for (int i = 0; i < 4; i++) units[i] = inv_row_units(FORM, q[i], c, width, scale);
       inv_turn(units);
       UNROLL for (size_t i = 0; i < 4; i++) memcpy(to + (c / PAIR_SIZE + i) * lanes + lane, &units[i], sizeof units[i]);
     }

@@ -14,9 +14,10 @@
 /// Keys whose scores for a tile of queries exist at once: 64 x 64 f32 are half of a first-level cache.
 #define INV_ATTENTION_KEYS 64
 
-/// In what the products are computed; sums and the softmax are f32 always. bf16 has products of half the cost, and
-/// results good to about 2^-8 of the largest value.
-enum inv_attention_precision { INV_ATTENTION_F32 = 0, INV_ATTENTION_BF16 = 1 };
+/// In what the products are computed; sums and the softmax are f32 always. The others have products of half the cost.
+/// Results of bf16 are good to about 2^-8 of the largest value, those of int16, with a scale for each tile of keys and
+/// each query, to about 2^-10.
+enum inv_attention_precision { INV_ATTENTION_F32 = 0, INV_ATTENTION_BF16 = 1, INV_ATTENTION_I16 = 2 };
 
 /// Some queries of one head against all its keys.
 struct inv_attention {

@@ -38,6 +38,10 @@ struct inv_qd8_tile {
   /// (rows, columns) with a row stride in elements.
   float *_Nonnull output;
   size_t stride;
+  /// A hint: what will be needed next, which a microkernel may bring into the second-level cache as it goes, so many
+  /// bytes for each INV_QC8W_KR elements of K.
+  const uint8_t *_Nullable ahead;
+  size_t ahead_step;
   /// Also added, or NULL: [MR], a vector (columns) for each row; and rows that lie as the output does.
   const float *_Nonnull const *_Nullable row_vectors;
   const float *_Nullable residual;

@@ -18,48 +18,62 @@ size_t inv_qd8_transposed_bytes(const struct inv_qd8_input_gradient *g) {
 }
 
 typedef uint8_t bytes __attribute__((vector_size(BLOCK)));
-typedef uint32_t words __attribute__((vector_size(BLOCK)));
 
-/// The first, or the last, eight bytes of a and b in turns.
-#define FIRST(a, b) \
-  __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define LAST(a, b) \
-  __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+/// A block of four outputs of four inputs each, as it lies in a forward panel, to four inputs of four outputs.
+static inline bytes turned(bytes block) {
+  return __builtin_shufflevector(block, block, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+}
 
-/// Two blocks of four outputs of four inputs each, as they lie in a forward panel, to four inputs of four outputs.
-static inline void transpose_blocks(const uint8_t *from, bytes to[2]) {
-  bytes a, b;
-  memcpy(&a, from, sizeof a);
-  memcpy(&b, from + BLOCK, sizeof b);
-  const bytes rows01 = FIRST(a, b), rows23 = LAST(a, b);
-  const bytes even = FIRST(rows01, rows23), odd = LAST(rows01, rows23);
-  const words inputs01 = (words)FIRST(even, odd), inputs23 = (words)LAST(even, odd);
-  to[0] = (bytes)__builtin_shufflevector(inputs01, inputs23, 0, 2, 4, 6);
-  to[1] = (bytes)__builtin_shufflevector(inputs01, inputs23, 1, 3, 5, 7);
+/// `blocks` blocks of outputs of `groups` groups of inputs, from a forward panel's (groups, outputs, 4 inputs) to
+/// (blocks, inputs, 4 outputs).
+static inline __attribute__((always_inline)) void turn(size_t blocks, size_t groups, const uint8_t *from,
+                                                       size_t next_panel, uint8_t *to) {
+  const size_t row = NR * KR;
+  for (size_t group = 0; group < groups; group++, from += row, to += BLOCK) {
+    // The next panel's bytes: a run of a kilobyte is too short for the processor to see where it leads.
+    __builtin_prefetch(from + next_panel);
+    __builtin_prefetch(from + next_panel + row / 2);
+    for (size_t block = 0; block < blocks; block++) {
+      bytes x;
+      memcpy(&x, from + block * BLOCK, BLOCK);
+      x = turned(x);
+      memcpy(to + block * row, &x, BLOCK);
+    }
+  }
 }
 
 /// Forward panels (outputs / 32)(tap)(inputs / 4)(32 outputs)(4 inputs) to one of (tap)(outputs / 4)(32 inputs)
 /// (4 outputs). Inputs past the last are zero weights.
-static void transpose(const struct inv_qd8_input_gradient *g, size_t panel, uint8_t *to) {
+static inline __attribute__((always_inline)) void transpose(const struct inv_qd8_input_gradient *g, size_t panel,
+                                                            uint8_t *to) {
   const size_t depth = round_up(g->window.channels, KR), outputs = round_up(g->outputs, KR), row = NR * KR;
+  const size_t inputs = depth - panel * NR, groups = inputs < NR ? inputs / KR : NR / KR;
+  if (groups < NR / KR) memset(to, 128, inv_qd8_transposed_bytes(g));
   for (size_t tap = 0; tap < taps(g); tap++)
-    for (size_t output = 0; output < outputs; output += 2 * KR, to += 2 * row) {
-      const int two = output + KR < outputs;
-      for (size_t group = 0; group < NR / KR; group++) {
-        const size_t input = panel * NR + group * KR;
-        bytes blocks[2] = {(bytes){} + 128, (bytes){} + 128};
-        if (input < depth) {
-          const uint8_t *from = g->panels + output / NR * g->panel_stride + tap * depth * NR;
-          from += (input / KR * NR + output % NR) * KR;
-          // The next panel's bytes: runs of a kilobyte are too short for the processor to see where they lead.
-          if (output % (4 * KR) == 0) __builtin_prefetch(from + g->panel_stride);
-          transpose_blocks(from, blocks);
-        }
-        memcpy(to + group * BLOCK, &blocks[0], BLOCK);
-        if (two) memcpy(to + row + group * BLOCK, &blocks[1], BLOCK);
-      }
-      if (!two) to -= row;
+    for (size_t output = 0; output < outputs; output += NR) {
+      const size_t left = outputs - output, blocks = left < NR ? left / KR : NR / KR;
+      const uint8_t *from = g->panels + output / NR * g->panel_stride + (tap * depth + panel * NR) * NR;
+      if (blocks == NR / KR && groups == NR / KR)
+        turn(NR / KR, NR / KR, from, g->panel_stride, to);
+      else
+        turn(blocks, groups, from, g->panel_stride, to);
+      to += blocks * row;
     }
+}
+
+#if defined(__x86_64__)
+/// With an instruction that turns a block; the baseline takes twice as long.
+__attribute__((target("avx2"))) static void transpose_avx2(const struct inv_qd8_input_gradient *g, size_t panel,
+                                                           uint8_t *to) {
+  transpose(g, panel, to);
+}
+#endif
+
+static void transpose_panel(const struct inv_qd8_input_gradient *g, size_t panel, uint8_t *to) {
+#if defined(__x86_64__)
+  if (g->kernel->isa >= INV_ISA_avx2) return transpose_avx2(g, panel, to);
+#endif
+  transpose(g, panel, to);
 }
 
 struct pointers {
@@ -111,7 +125,7 @@ void inv_qd8_qc8w_input_gradient(const struct inv_qd8_input_gradient *g, size_t 
   assert(segments <= INV_QD8_SEGMENTS_MAX && mr <= INV_QD8_MR_MAX && g->dy.stride == round_up(g->outputs, KR));
   for (size_t s = 0; s < segments; s++) depths[s] = g->dy.stride;
   for (size_t c = 0; c < NR; c++) ones[c] = 1;
-  transpose(g, panel, transposed);
+  transpose_panel(g, panel, transposed);
   for (size_t row = first_row; row < last_row; row += mr) {
     const size_t rows = last_row - row < mr ? last_row - row : mr;
     point(g, row, rows, &pointers);

@@ -80,22 +80,33 @@ void inv_qd8_qc8w_product(const struct inv_qd8_product *p, size_t first_row, siz
                           size_t last_panel) {
   const size_t segments = p->window.kernel * p->window.kernel * p->parts, mr = p->kernel->mr;
   const size_t bytes = p->panel_stride * (p->gate ? 2 : 1), block = bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1;
-  size_t depths[INV_QD8_SEGMENTS_MAX];
+  size_t depths[INV_QD8_SEGMENTS_MAX], depth = 0;
   struct pointers pointers;
   assert(segments <= INV_QD8_SEGMENTS_MAX && mr <= INV_QD8_MR_MAX && p->parts <= INV_QD8_PARTS_MAX);
   assert(!p->gate || (p->outputs % (2 * INV_QC8W_NR) == 0 && !p->row_vectors && !p->residual));
-  for (size_t s = 0; s < segments; s++) depths[s] = p->part[s % p->parts].stride;
+  if (first_row >= last_row) return;
+  for (size_t s = 0; s < segments; s++) depth += depths[s] = p->part[s % p->parts].stride;
   for (size_t begin = first_panel; begin < last_panel; begin += block) {
     const size_t end = begin + block < last_panel ? begin + block : last_panel;
+    // The next block comes in while this one is multiplied: by itself the processor reads ahead within a page only.
+    const size_t next = last_panel - end < block ? last_panel - end : block;
+    const size_t tiles = (last_row - first_row + mr - 1) / mr * (end - begin), steps = depth / INV_QC8W_KR;
+    const size_t ahead_step = (next * p->panel_stride + tiles * steps - 1) / (tiles * steps);
+    const uint8_t *ahead = next ? p->panels + end * p->panel_stride : 0;
     for (size_t row = first_row; row < last_row; row += mr) {
       const size_t rows = last_row - row < mr ? last_row - row : mr;
       struct inv_qd8_tile tile = {.rows = rows,
                                   .segments = segments,
                                   .depths = depths,
                                   .elements = pointers.elements,
-                                  .scales = pointers.scales};
+                                  .scales = pointers.scales,
+                                  .ahead_step = ahead_step};
       point(p, row, rows, &pointers);
-      for (size_t panel = begin; panel < end; panel++) run(p, &tile, row, panel);
+      for (size_t panel = begin; panel < end; panel++) {
+        tile.ahead = ahead;
+        run(p, &tile, row, panel);
+        if (ahead) ahead += ahead_step * steps;
+      }
     }
   }
 }

@@ -21,7 +21,7 @@ static inline void write_sixteen(const struct inv_qd8_tile *t, int r, size_t col
 void inv_qd8_qc8w_gemm_ukernel_12x32c4__avx512vnni(const struct inv_qd8_tile *t) {
   check_tile(t, MR);
   __attribute__((aligned(64))) float sums[MR * INV_QC8W_NR];
-  const uint8_t *w = t->panel;
+  const uint8_t *w = t->panel, *ahead = t->ahead;
   const uint32_t columns = t->columns == 32 ? 0xFFFFFFFF : (1u << t->columns) - 1;
   for (size_t s = 0; s < t->segments; s++) {
     const int8_t *const *a = t->elements + s * MR;
@@ -30,6 +30,8 @@ void inv_qd8_qc8w_gemm_ukernel_12x32c4__avx512vnni(const struct inv_qd8_tile *t)
 #pragma clang loop unroll(full)
     for (int r = 0; r < MR; r++) acc[r][0] = acc[r][1] = _mm512_set1_epi32(-128 * scales[r]->sum);
     for (size_t k = 0; k < t->depths[s]; k += INV_QC8W_KR, w += INV_QC8W_NR * INV_QC8W_KR) {
+      _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+      ahead += t->ahead_step;
       const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
 #pragma clang loop unroll(full)
       for (int r = 0; r < MR; r++) {
