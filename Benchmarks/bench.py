@@ -19,6 +19,7 @@ import tempfile
 import time
 
 import kernels
+import processor
 import programs
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
@@ -84,13 +85,6 @@ def row(name: str, what: str, value, unit: str, only: str) -> dict:
     return {"name": name, "what": what, "value": value, "unit": unit, "command": f"make bench ONLY={only}"}
 
 
-def machine() -> str:
-    """The processor and how many of its cores this process may use."""
-    info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
-    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else 'an unnamed processor'}"
-
-
 def commit() -> str:
     git = ["git", "-C", str(TOP), "describe", "--always", "--dirty", "--exclude=*"]
     return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
@@ -98,7 +92,7 @@ def commit() -> str:
 
 def save(path: pathlib.Path, load: float, figures: dict) -> None:
     results = {
-        "machine": machine(), "date": datetime.date.today().isoformat(), "commit": commit(),
+        "machine": processor.cores(), "date": datetime.date.today().isoformat(), "commit": commit(),
         "load": round(load, 1)} | figures
     path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(".new")

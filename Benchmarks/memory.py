@@ -25,6 +25,7 @@ import tempfile
 import time
 
 import cgroups
+import processor
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results" / "memory.json"
 SAMPLE_SECONDS = 0.02
@@ -136,18 +137,13 @@ def smallest(bounds: str, measure) -> dict:
     return best | {"note": "smallest"}
 
 
-def processor() -> str:
-    info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
-    return f"{len(os.sched_getaffinity(0))} cores of {names[0] if names else 'an unnamed processor'}"
-
-
 def save(rows: list[dict], what: str) -> None:
-    """Replaces the rows of the same name and page cache."""
-    common = {"what": what, "cpu": processor(), "date": datetime.date.today().isoformat()}
+    """Replaces the rows of the same name, processor and page cache."""
+    common = {"what": what, "cpu": processor.cores(), "date": datetime.date.today().isoformat()}
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
     caches = {row["cache"] for row in rows}
-    kept = [row for row in kept if row["what"] != what or row["cache"] not in caches]
+    kept = [
+        row for row in kept if (row["what"], row["cpu"]) != (what, common["cpu"]) or row["cache"] not in caches]
     beside = RESULTS.with_suffix(".new")
     beside.write_text(json.dumps(kept + [common | row for row in rows], indent=2) + "\n", encoding="utf-8")
     os.replace(beside, RESULTS)

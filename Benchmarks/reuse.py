@@ -11,12 +11,9 @@ import pathlib
 import subprocess
 import tempfile
 
+import processor
+
 TOP = pathlib.Path(__file__).resolve().parents[1]
-
-
-def processor() -> str:
-    lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
 
 
 def main() -> None:
@@ -34,7 +31,7 @@ def main() -> None:
         command = [str(program), "--reuse", str(flags.model), file.name, str(flags.steps)]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     found |= {
-        "cpu": processor(), "threads": os.cpu_count(), "date": f"{datetime.date.today()}", "load": round(load, 2)}
+        "cpu": processor.name(), "threads": os.cpu_count(), "date": f"{datetime.date.today()}", "load": round(load, 2)}
     path = TOP / "Benchmarks" / "results" / f"reuse-{flags.model.resolve().name}.json"
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(f"{path.relative_to(TOP)}: {len(found['rows'])} settings, {found['prompts']} prompts")

@@ -22,11 +22,11 @@ def number(row: dict, name: str, digits: int = 2) -> str:
     return f"{row[name]:.{digits}f}" if name in row else "-"
 
 
-def ratio(row: dict, ours: dict | None) -> str:
+def ratio(row: dict, ours: dict | None, name: str = "step_s") -> str:
     """How many times our step's time this one's is; only rows of one run can be compared."""
-    if ours is None or row["run"] != ours["run"]:
+    if ours is None or name not in row or row["run"] != ours["run"]:
         return "-"
-    return f"{row['step_s'] / ours['step_s']:.2f}"
+    return f"{row[name] / ours['step_s']:.2f}"
 
 
 def conditions(rows: list[dict]) -> list[str]:
@@ -37,67 +37,83 @@ def conditions(rows: list[dict]) -> list[str]:
         for run, row in sorted(runs.items())]
 
 
-def largest_first(rows: list[dict], task: str, size: int = 512) -> tuple[list[dict], dict | None]:
-    """The rows of a task at one size, fastest step first, and ours among them."""
-    found = sorted((row for row in rows if row["task"] == task and row["size"] == size), key=lambda row: row["step_s"])
+def processors(rows: list[dict]) -> list[str]:
+    """The processors that rows were measured on, the latest first."""
+    latest = {}
+    for row in rows:
+        latest[row["cpu"]] = max(row["run"], latest.get(row["cpu"], ""))
+    return sorted(latest, key=latest.__getitem__, reverse=True)
+
+
+def beside_others(rows: list[dict], size: int) -> tuple[list[dict], dict | None]:
+    """The rows of one processor, size and the most threads, fastest step first, and ours among them."""
+    found = [row for row in rows if row["size"] == size]
+    threads = max((row["threads"] for row in found), default=0)
+    found = sorted((row for row in found if row["threads"] == threads), key=lambda row: row["step_s"])
     return found, next((row for row in found if row["engine"].startswith(OURS)), None)
 
 
 def pictures(rows: list[dict]) -> list[str]:
-    found, ours = largest_first(rows, "picture")
-    if not found:
-        return []
     lines = [
-        "| engine | guided step, s | against ours | text, s | VAE decode, s | peak, MB | anonymous, MB |",
-        "|---|---|---|---|---|---|---|"]
-    lines += [
-        f"| {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)} | {number(row, 'text_s')}"
-        f" | {number(row, 'vae_s')} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |"
-        for row in found]
-    return [*lines, "", *conditions(found)]
+        "| processor | engine | guided step, s | against ours | text, s | VAE decode, s | peak, MB | anonymous, MB |",
+        "|---|---|---|---|---|---|---|---|"]
+    rows, shown = [row for row in rows if row["task"] == "picture"], []
+    for cpu in processors(rows):
+        found, ours = beside_others([row for row in rows if row["cpu"] == cpu], 512)
+        shown += found
+        lines += [
+            f"| {cpu} | {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)} | {number(row, 'text_s')}"
+            f" | {number(row, 'vae_s')} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |"
+            for row in found]
+    return [*lines, "", *conditions(shown)] if shown else []
 
 
 def sizes(rows: list[dict]) -> list[str]:
-    found = [row for row in rows if row["task"] == "picture"]
+    """How our own time grows."""
+    found = [row for row in rows if row["task"] == "picture" and row["engine"].startswith(OURS)]
     if len({(row["size"], row["threads"]) for row in found}) < 2:
         return []
-    found.sort(key=lambda row: (row["engine"], row["size"], row["threads"]))
-    lines = ["| engine | pixels | threads | guided step, s | VAE decode, s | peak, MB |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| processor | pixels | threads | guided step, s | VAE decode, s | peak, MB |", "|---|---|---|---|---|---|"]
+    order = processors(found)
+    found.sort(key=lambda row: (order.index(row["cpu"]), row["size"], row["threads"]))
     lines += [
-        f"| {row['engine']} | {row['size']} x {row['size']} | {row['threads']} | {number(row, 'step_s')}"
+        f"| {row['cpu']} | {row['size']} x {row['size']} | {row['threads']} | {number(row, 'step_s')}"
         f" | {number(row, 'vae_s')} | {number(row, 'peak_mb', 0)} |" for row in found]
     return [*lines, "", *conditions(found)]
 
 
 def training(rows: list[dict]) -> list[str]:
     lines = [
-        "| pixels | engine | step, s | against ours | step that encodes the picture again, s | peak, MB "
-        "| anonymous, MB |", "|---|---|---|---|---|---|---|"]
-    shown = []
-    for size in sorted({row["size"] for row in rows if row["task"] == "training"}, reverse=True):
-        found, ours = largest_first(rows, "training", size)
-        shown += found
-        lines += [
-            f"| {size} x {size} | {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)}"
-            f" | {number(row, 'step_with_vae_s')} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |"
-            for row in found]
+        "| processor | pixels | engine | step, s | against ours | step that encodes the picture again, s "
+        "| against ours | peak, MB | anonymous, MB |", "|---|---|---|---|---|---|---|---|---|"]
+    rows, shown = [row for row in rows if row["task"] == "training"], []
+    for cpu in processors(rows):
+        of_cpu = [row for row in rows if row["cpu"] == cpu]
+        for size in sorted({row["size"] for row in of_cpu}, reverse=True):
+            found, ours = beside_others(of_cpu, size)
+            shown += found
+            lines += [
+                f"| {cpu} | {size} x {size} | {row['engine']} | {number(row, 'step_s')} | {ratio(row, ours)}"
+                f" | {number(row, 'step_with_vae_s')} | {ratio(row, ours, 'step_with_vae_s')}"
+                f" | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |" for row in found]
     return [*lines, "", *conditions(shown)] if shown else []
 
 
 def memory(rows: list[dict]) -> list[str]:
     lines = [
-        "| what | limit, MB | page cache | guided step, s | VAE decode, s | whole run, s | peak, MB | anonymous, MB |",
-        "|---|---|---|---|---|---|---|---|"]
+        "| processor | what | limit, MB | page cache | guided step, s | VAE decode, s | whole run, s | peak, MB "
+        "| anonymous, MB |", "|---|---|---|---|---|---|---|---|---|"]
     for row in rows:
         limit = f"{row['limit_mb']}" if row["limit_mb"] else "none"
         if row["note"]:
             limit += f" ({row['note']})"
         time = number(row, "seconds", 1) if row["completed"] else "does not complete"
         lines.append(
-            f"| {row['what']} | {limit} | {row['cache']} | {number(row, 'step_s')} | {number(row, 'vae_s')} | {time}"
-            f" | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |")
-    machines = {f"Measured on {row['cpu']}, {row['date']}." for row in rows}
-    return [*lines, "", *sorted(machines)]
+            f"| {row['cpu']} | {row['what']} | {limit} | {row['cache']} | {number(row, 'step_s')}"
+            f" | {number(row, 'vae_s')} | {time} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |")
+    days = sorted({row["date"] for row in rows})
+    return [*lines, "", f"Measured on {' and '.join(days)}."]
 
 
 def profile(result: dict) -> list[str]:

@@ -24,6 +24,8 @@ import engines
 import measure
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / "Benchmarks"))
+import processor
 RESULTS = TOP / "Benchmarks" / "results" / "peers.json"
 TIMES = ("text_s", "step_s", "vae_s", "step_with_vae_s")
 PEAKS = ("peak_mb", "anonymous_mb")
@@ -75,12 +77,6 @@ def environment(threads: int) -> dict[str, str]:
     return kept | {"OMP_NUM_THREADS": str(threads)}
 
 
-def processor() -> str:
-    info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
-    return names[0] if names else "unnamed processor"
-
-
 def measure_all(commands: dict[str, list[str]], flags: argparse.Namespace) -> dict[str, list[dict]]:
     """The rows of each engine, taken in turns."""
     rows = {name: [] for name in commands}
@@ -95,9 +91,9 @@ def measure_all(commands: dict[str, list[str]], flags: argparse.Namespace) -> di
 
 
 def save(rows: list[dict]) -> None:
-    """Replaces the rows of the same task, engine, size and number of threads."""
+    """Replaces the rows of the same task, engine, size, processor and number of threads."""
     def key(row: dict) -> tuple:
-        return row["task"], row["engine"], row["size"], row["threads"]
+        return row["task"], row["engine"], row["size"], row["cpu"], row["threads"]
 
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
     renewed = {key(row) for row in rows}
@@ -135,7 +131,7 @@ def main() -> int:
             print(f"{name}: {' '.join(command)}")
         return 0
     common = {
-        "size": flags.size, "threads": flags.threads, "cpu": processor(), "date": started[:10], "run": started,
+        "size": flags.size, "threads": flags.threads, "cpu": processor.name(), "date": started[:10], "run": started,
         "load": load}
     rows = [
         {"task": flags.task, "engine": name} | merged(found) | common
