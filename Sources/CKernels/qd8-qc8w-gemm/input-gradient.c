@@ -94,14 +94,15 @@ static void point(const struct inv_qd8_input_gradient *g, size_t first, size_t r
   const struct inv_window *w = &g->window;
   const size_t mr = g->kernel->mr, pixels = w->height * w->width, positions = w->out_height * w->out_width;
   const int is_linear = w->kernel == 1 && w->stride == 1 && w->padding == 0;
+  // Counted on from row to row: divisions show where a tile is short.
+  size_t base = first / pixels * positions, y = first % pixels / w->width, x = first % w->width;
   for (size_t r = 0; r < mr; r++) {
-    const size_t row = first + (r < rows ? r : rows - 1);
     if (is_linear) {
+      const size_t row = first + (r < rows ? r : rows - 1);
       out->elements[r] = g->dy.elements + row * g->dy.stride;
       out->scales[r] = g->dy.scales + row;
       continue;
     }
-    const size_t pixel = row % pixels, base = row / pixels * positions, y = pixel / w->width, x = pixel % w->width;
     size_t columns[INV_QD8_SEGMENTS_MAX];
     for (size_t kx = 0; kx < w->kernel; kx++) columns[kx] = seen_at(x, kx, w, w->out_width);
     for (size_t ky = 0, tap = 0; ky < w->kernel; ky++) {
@@ -113,6 +114,9 @@ static void point(const struct inv_qd8_input_gradient *g, size_t first, size_t r
         out->scales[tap * mr + r] = seen ? g->dy.scales + source : &zero_row;
       }
     }
+    if (r + 1 >= rows || ++x < w->width) continue;
+    x = 0;
+    if (++y == w->height) y = 0, base += positions;
   }
 }
 

@@ -19,7 +19,7 @@ static void point(const struct inv_qd8_product *p, size_t first, size_t rows, st
   const size_t mr = p->kernel->mr, positions = w->out_height * w->out_width, halving = p->doubled != 0;
   const size_t pixels = (w->height >> halving) * (w->width >> halving);
   if (w->kernel == 1 && w->stride == 1 && w->padding == 0 && !halving) {
-    // A linear layer: row by row, without the divisions, which show where a row is short.
+    // A linear layer: row by row.
     for (size_t part = 0; part < p->parts; part++)
       for (size_t r = 0; r < mr; r++) {
         const size_t row = first + (r < rows ? r : rows - 1);
@@ -28,9 +28,10 @@ static void point(const struct inv_qd8_product *p, size_t first, size_t rows, st
       }
     return;
   }
+  // Counted on from row to row: divisions show where a tile is short.
+  size_t base = first / positions * pixels, y_out = first % positions / w->out_width, x_out = first % w->out_width;
   for (size_t r = 0; r < mr; r++) {
-    const size_t row = first + (r < rows ? r : rows - 1), position = row % positions, base = row / positions * pixels;
-    const size_t top = position / w->out_width * w->stride, left = position % w->out_width * w->stride;
+    const size_t top = y_out * w->stride, left = x_out * w->stride;
     for (size_t ky = 0, segment = 0; ky < w->kernel; ky++)
       for (size_t kx = 0; kx < w->kernel; kx++) {
         // Unsigned wrap-around makes "above the picture" and "left of it" large.
@@ -43,6 +44,9 @@ static void point(const struct inv_qd8_product *p, size_t first, size_t rows, st
           out->scales[segment * mr + r] = inside ? from->scales + source : &zero_row;
         }
       }
+    if (r + 1 >= rows || ++x_out < w->out_width) continue;
+    x_out = 0;
+    if (++y_out == w->out_height) y_out = 0, base += pixels;
   }
 }
 
