@@ -90,10 +90,19 @@ def commit() -> str:
     return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def save(path: pathlib.Path, load: float, figures: dict) -> None:
-    results = {
+def circumstances(load: float) -> dict:
+    return {
         "machine": processor.cores(), "date": datetime.date.today().isoformat(), "commit": commit(),
-        "load": round(load, 1)} | figures
+        "load": round(load, 1)}
+
+
+def save_kernels(found: dict) -> None:
+    """In place of what was measured on a machine like this one."""
+    kept = json.loads(kernels.RESULTS.read_text(encoding="utf-8")) if kernels.RESULTS.exists() else []
+    save(kernels.RESULTS, [*(row for row in kept if row["machine"] != found["machine"]), found])
+
+
+def save(path: pathlib.Path, results: dict | list) -> None:
     path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -117,11 +126,11 @@ def main() -> int:
                 print(f"{result['what']}: {result['value']} {result['unit']}", flush=True)
                 measured.append(result)
     if not flags.only:
-        save(RESULTS, load, {"rows": measured})
+        save(RESULTS, circumstances(load) | {"rows": measured})
         print(f"written to {RESULTS.relative_to(TOP)}; 'make docs' puts it into the README")
     if not flags.only or "kernels" in flags.only:
-        save(kernels.RESULTS, load, kernels.measure(flags.bin.resolve() / "KernelBenchmark"))
-        print(f"written to {kernels.RESULTS.relative_to(TOP)}")
+        save_kernels(circumstances(load) | kernels.measure(flags.bin.resolve() / "KernelBenchmark"))
+        print(f"written to {kernels.RESULTS.relative_to(TOP)}; 'make docs' puts their sum into docs/performance.md")
     return 0
 
 

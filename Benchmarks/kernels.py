@@ -72,20 +72,46 @@ def table(machine: dict, rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def times(row: dict) -> int:
+    """How often a step needs the shape."""
+    shape = row["shape"]
+    return int(shape.split()[5]) if isinstance(shape, str) else shape[5]
+
+
+def sums(machine: dict, rows: list[dict]) -> dict:
+    """Seconds of all int8 products and of all attention of a step, with their shares of the ceilings in per cent, and
+    those of the large products."""
+    found = {}
+    for name, kinds, field in (
+            ("int8", ("linear", "conv"), "ms"), ("onednn", ("linear", "conv"), "onednn_ms"),
+            ("attention", ("attention",), "ms")):
+        some = [row for row in rows if row["kind"] in kinds]
+        if not all(row.get(field) for row in some):
+            continue
+        seconds = sum(row[field] * times(row) for row in some) / 1e3
+        found[name] = seconds
+        if ceiling := machine[CEILINGS[kinds[0]]]:
+            operations = sum(row["operations"] * times(row) for row in some)
+            found[f"{name} %"] = 100 * operations / seconds / 1e9 / ceiling
+    if ceiling := machine["int8_ceiling"]:
+        found["large %"] = [
+            100 * rate(row, "ms") / ceiling for row in rows
+            if row["kind"] in ("linear", "conv") and row["operations"] >= LARGE]
+    return found
+
+
 def summary(machine: dict, rows: list[dict]) -> list[str]:
     """What a step's int8 products take in all, and where the large ones stand."""
-    products = [row for row in rows if CEILINGS[row["kind"]] == "int8_ceiling"]
-    ceiling = machine["int8_ceiling"]
     lines = [f"{machine['threads']} threads, {machine['isa']}; ceilings in G/s: int8 {machine['int8_ceiling']}, "
              f"16-bit pairs {machine['pair_ceiling']}, f32 {machine['f32_ceiling']}"]
-    operations = sum(row["operations"] * row["shape"][5] for row in products)
-    for name, field in (("these kernels", "ms"), ("oneDNN", "onednn_ms")):
-        if all(row.get(field) for row in products):
-            seconds = sum(row[field] * row["shape"][5] for row in products) / 1e3
-            share = f", {100 * operations / seconds / 1e9 / ceiling:.0f} % of the ceiling" if ceiling else ""
-            lines.append(f"int8 products of a step, {name}: {seconds:.2f} s{share}")
-    ratios = [100 * rate(row, "ms") / ceiling for row in products if row["operations"] >= LARGE] if ceiling else []
-    if ratios:
+    found = sums(machine, rows)
+    for what, name in (
+            ("int8 products of a step, these kernels", "int8"), ("int8 products of a step, oneDNN", "onednn"),
+            ("attention of a step", "attention")):
+        if name in found:
+            share = f", {found[f'{name} %']:.0f} % of the ceiling" if f"{name} %" in found else ""
+            lines.append(f"{what}: {found[name]:.2f} s{share}")
+    if ratios := found.get("large %"):
         lines.append(f"large int8 products (10^9 operations and more): {min(ratios):.0f} to {max(ratios):.0f} % of the "
                      f"ceiling, {sum(ratio >= 70 for ratio in ratios)} of {len(ratios)} at 70 % or more")
     return lines

@@ -11,6 +11,7 @@ Exit status: 0 when nothing was lost, crossed or left over, else 1.
 import argparse
 import base64
 import collections
+import datetime
 import http.client
 import json
 import os
@@ -277,7 +278,8 @@ def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> d
     else:
         left_over += [f"{descriptors - start[1]} descriptors"] if descriptors > start[1] else []
     return {
-        "minutes": arguments.minutes, "clients": arguments.clients, "actions": dict(sorted(soak.counts.items())),
+        "date": datetime.date.today().isoformat(), "minutes": arguments.minutes, "clients": arguments.clients,
+        "actions": dict(sorted(soak.counts.items())),
         "faults": soak.faults[:20], "fault_count": len(soak.faults), "left_over": left_over,
         "mib_at_start": round(start[0], 1), "mib_at_end": round(samples[-1][1], 1),
         "mib_largest": round(max(mib for _, mib in samples), 1), "slope_mib_per_hour": round(slope(samples), 1),

@@ -2,6 +2,8 @@
 
 import statistics
 
+import kernels
+
 # Processes that ran or waited to before the measurement began; more than this slows it down.
 QUIET = 0.5
 OURS = "inversion"
@@ -267,6 +269,77 @@ def quality(result: dict) -> list[str]:
     return [*lines, "", told]
 
 
+def kernel_sums(results: list[dict]) -> list[str]:
+    lines = [
+        "| processor | ceiling in G/s: int8, 16-bit pairs, f32 | int8 products, s | of the ceiling | large ones "
+        "| oneDNN, s | of the ceiling | attention, s | of the ceiling |", "|---|---|---|---|---|---|---|---|---|"]
+    for result in results:
+        machine, found = result["ceilings"], kernels.sums(result["ceilings"], result["rows"])
+        large = found.get("large %")
+
+        def cell(name: str, digits: int, unit: str = "") -> str:
+            return f"{found[name]:.{digits}f}{unit}" if name in found else "-"
+
+        lines.append(
+            f"| {result['machine']} | {machine['int8_ceiling']}, {machine['pair_ceiling']}, {machine['f32_ceiling']}"
+            f" | {cell('int8', 2)} | {cell('int8 %', 0, ' %')}"
+            f" | {f'{min(large):.0f} to {max(large):.0f} %' if large else '-'}"
+            f" | {cell('onednn', 2)} | {cell('onednn %', 0, ' %')} | {cell('attention', 2)}"
+            f" | {cell('attention %', 0, ' %')} |")
+    days = " and ".join(sorted({result["date"] for result in results}))
+    return [*lines, "", f"Of a guided step at 512 x 512; large products have 10^9 operations and more. {days}."]
+
+
+def pairs(rows: list[tuple[str, str]], *notes: str) -> list[str]:
+    return ["| what | figure |", "|---|---|", *(f"| {what} | {figure} |" for what, figure in rows), "", *notes]
+
+
+def embeddings(result: dict) -> list[str]:
+    def times(row: dict) -> str:
+        return f"{row['p50_ms']:.2f} ms median, {row['p99_ms']:.1f} ms at the 99th percentile"
+
+    alone, loaded, files = result["rename_to_usable"], result["under_load"], result["many_files"]
+    killed = result["killed_writers"]
+    return pairs(
+        [(f"rename to usable, {alone['swaps']:,} swaps, no pictures meanwhile", times(alone)),
+         ("the same, while two clients have pictures made", times(loaded)),
+         ("failed requests, and pictures that are not byte for byte those of the embedding that the reply names",
+          f"{loaded['failed_or_mixed']} of {loaded['pictures']:,}"),
+         ("resident memory over the swaps without pictures", f"{alone['rss_growth_kib']:+} KiB"),
+         ("resident memory over the swaps with pictures",
+          f"{loaded['rss_mib']:.0f} MiB at the end, {loaded['rss_kib_per_1000_swaps']:+.1f} KiB a thousand swaps over "
+          "the second half"),
+         ("writers killed at random points, in place and beside",
+          f"{killed['rounds']}, of which {killed['files_left_torn']} left a torn file; "
+          f"half-read embeddings: {killed['half_read']}"),
+         (f"{files['files']:,} files of {files['vectors_each']} vectors, first start",
+          f"{files['first_ready_s']:.2f} s ({files['first_processor_s']:.2f} s of processor time), "
+          f"{files['first_rss_mib']:.0f} MiB"),
+         ("the same folder with the index",
+          f"{files['again_ready_s']:.2f} s ({files['again_processor_s']:.2f} s of processor time), "
+          f"{files['again_rss_mib']:.0f} MiB, {files['again_rss_over_few_mib']:.0f} more than without words"),
+         (f"rename to usable among {files['files']:,} files", times(files["swap_among_them"]))],
+        f"{result['processors']} processors, load {result['load_average']}.")
+
+
+def soak(result: dict) -> list[str]:
+    did = result["actions"]
+    return pairs(
+        [("pictures whose words, seeds and bytes were checked", f"{did['picture']:,}"),
+         ("streams of events, of which clients left or cancelled",
+          f"{did['stream']:,}, {did['left']:,} left, {did['cancelled']:,} cancelled"),
+         ("words swapped", f"{did['swap']:,}"),
+         ("slow readers, bodies too large, nonsense, broken off requests",
+          ", ".join(f"{did[name]:,}" for name in ("read_slowly", "send_too_much", "send_nonsense", "break_off"))),
+         ("refused with 503, the queue being full", f"{did['refused']:,}"),
+         ("replies lost, crossed or wrong", f"{result['fault_count']}"),
+         ("jobs or descriptors left over at the end", f"{len(result['left_over'])}"),
+         ("resident MiB: start, end, largest",
+          f"{result['mib_at_start']}, {result['mib_at_end']}, {result['mib_largest']}"),
+         ("slope over the second half, MiB an hour", f"{result['slope_mib_per_hour']:+.1f}")],
+        f"{result['minutes']:.0f} minutes, {result['clients']} clients at once, {result['date']}.")
+
+
 PEERS, BUDGETS = "make bench-peers", "make bench-memory"
 TABLES = {
     "emoji-64": ("emoji-64.json", "make bench", emoji),
@@ -274,6 +347,7 @@ TABLES = {
     "sizes": ("peers.json", f"{PEERS} SIZE=256", sizes),
     "training": ("peers.json", f"{PEERS} TASK=training", training),
     "memory": ("memory.json", BUDGETS, memory),
+    "kernels": ("kernels.json", "make bench ONLY=kernels", kernel_sums),
     "profile": ("profile.json", "Benchmarks/profile.py MODEL", profile),
     "concepts": ("concepts.json", "Benchmarks/concepts.sh --steps 150", concepts),
     "stopping": ("stopping.json", "Benchmarks/stopping.sh --precision int8", stopping),
@@ -282,5 +356,7 @@ TABLES = {
     "quality": ("quality.json", "Benchmarks/quality.sh --steps 150", quality),
     "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
     "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
+    "embeddings": ("embeddings.json", "Benchmarks/swaps.py", embeddings),
+    "soak": ("soak.json", "Benchmarks/soak.py --minutes 60 --json FILE -- inversiond ...", soak),
     "precisions": ("precisions.json", "Benchmarks/precisions.sh --steps 100", precisions),
 }
