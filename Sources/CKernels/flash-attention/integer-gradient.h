@@ -73,7 +73,7 @@ static void load_integer_keys(struct integer_gradient *integer, size_t key, size
     }
 }
 
-INLINE vector size_of(vector x) { return (vector)((bits)x & 0x7FFFFFFF); }
+INLINE vector magnitude(vector x) { return (vector)((bits)x & 0x7FFFFFFF); }
 
 INLINE float largest_lane(vector x) {
   float most = x[0];
@@ -105,7 +105,7 @@ INLINE void integer_score_gradients(const int n, const struct integer_gradient *
     UNROLL for (int i = 0; i < n * BLOCK; i++) {
       ds[i] = (floats(acc[i]) * slope_scales[i % n] + dy_y[i / n]) * p[i];
       largest_p = larger(largest_p, p[i]);
-      largest_ds = larger(largest_ds, size_of(ds[i]));
+      largest_ds = larger(largest_ds, magnitude(ds[i]));
     }
   }
   *most_p = largest_lane(largest_p);
