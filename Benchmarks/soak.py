@@ -26,6 +26,9 @@ import threading
 import time
 
 SAMPLE_SECONDS = 1.0
+# Between jobs memory shows what is held, and not what was at work: so often all clients pause.
+RESTS = 24
+REST_SECONDS = 2.0
 # Of the fitted line through the second half; a leak of a connection's memory shows as far more.
 SLOPE_LIMIT_MIB_PER_HOUR = 24.0
 TIMEOUT = 300
@@ -55,6 +58,8 @@ class Soak:
         self.width = width
         self.counts = collections.Counter()
         self.faults: list[str] = []
+        self.may_ask = threading.Event()
+        self.may_ask.set()
         self.pictures: dict[int, str] = {}  # by seed: equal seeds must give equal pictures
         self.shas: set[str] = set()
         self.embedding_width = self.ask("GET", "/v1/status")[1]["model"]["embedding_width"]
@@ -184,6 +189,17 @@ class Soak:
         if status != 200:
             self.fault(f"look: {status}")
 
+    def rest(self, pid: int) -> float:
+        """Resident MiB while all clients pause."""
+        self.may_ask.clear()
+        try:
+            while (status := self.ask("GET", "/v1/status")[1]) and ("current" in status or status["queue"]["waiting"]):
+                time.sleep(0.1)
+            time.sleep(REST_SECONDS)
+            return status_of(pid)[0]
+        finally:
+            self.may_ask.set()
+
     ACTIONS = [
         (generate, 8), (call_word, 4), (swap, 2), (stream, 5), (read_slowly, 1), (send_too_much, 1), (send_nonsense, 2),
         (break_off, 2), (look, 3),
@@ -193,6 +209,7 @@ class Soak:
         rng = random.Random(seed)
         actions, weights = zip(*self.ACTIONS)
         while time.monotonic() < deadline:
+            self.may_ask.wait()
             action = rng.choices(actions, weights)[0]
             try:
                 action(self, rng)
@@ -263,8 +280,11 @@ def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> d
     for thread in threads:
         thread.start()
     samples = []
+    rests = []
     while any(thread.is_alive() for thread in threads):
         samples.append((time.monotonic() - began, status_of(daemon.pid)[0]))
+        if samples[-1][0] >= (len(rests) + 1) * 60 * arguments.minutes / RESTS:
+            rests.append((time.monotonic() - began, soak.rest(daemon.pid)))
         time.sleep(SAMPLE_SECONDS)
     left_over = []
     # Jobs of clients that left end within a step.
@@ -283,6 +303,8 @@ def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> d
         "faults": soak.faults[:20], "fault_count": len(soak.faults), "left_over": left_over,
         "mib_at_start": round(start[0], 1), "mib_at_end": round(samples[-1][1], 1),
         "mib_largest": round(max(mib for _, mib in samples), 1), "slope_mib_per_hour": round(slope(samples), 1),
+        "mib_at_rest": [round(mib, 1) for _, mib in rests],
+        "slope_at_rest_mib_per_hour": round(slope(rests), 1),
     }
 
 

@@ -28,6 +28,7 @@ import programs
 TOP = pathlib.Path(__file__).resolve().parents[1]
 WIDTH = 192  # of the embedded model
 CONTENTS = 8
+REST_SECONDS = 3
 ORDER = {"prompt": "a photo of <swap>", "steps": 1, "guidance_scale": 1, "seed": 1, "format": "png"}
 
 
@@ -146,35 +147,34 @@ class Swaps:
             if self.generations.get(used["generation"], used["sha256"]) != used["sha256"]:
                 self.failures.append(f"generation {used['generation']} names {used['sha256']}")
 
+    def at_rest(self) -> int:
+        """Resident KiB after a while without a request."""
+        time.sleep(REST_SECONDS)
+        return self.served.status_kib("VmRSS")
+
     def under_load(self, connection: Connection, count: int) -> dict:
+        self.swap_and_draw(connection, count // 10)
+        before = self.at_rest()
+        found = self.swap_and_draw(connection, count)
+        return found | {"rss_at_rest_mib": round(before / 1024, 1), "rss_at_rest_growth_kib": self.at_rest() - before}
+
+    def swap_and_draw(self, connection: Connection, count: int) -> dict:
+        self.done.clear()
         threads = [threading.Thread(target=self.draw) for _ in range(2)]
         for thread in threads:
             thread.start()
-        started, found, memory = time.perf_counter(), [], []
+        started, found, pictures = time.perf_counter(), [], self.pictures
         try:
-            step = max(1, count // 100)
-            for first in range(0, count, step):
-                found += self.latencies(connection, min(step, count - first))
-                memory.append((first + step, self.served.status_kib("VmRSS")))
+            found = self.latencies(connection, count)
         finally:
             self.done.set()
             for thread in threads:
                 thread.join()
         return {
             "swaps": count, "seconds": round(time.perf_counter() - started, 1),
-            "pictures": self.pictures, "failed_or_mixed": len(self.failures),
+            "pictures": self.pictures - pictures, "failed_or_mixed": len(self.failures),
             "first_failures": self.failures[:3], **times(found),
-            "rss_mib": round(memory[-1][1] / 1024, 1), "rss_kib_per_1000_swaps": round(slope(memory) * 1000, 1),
         }
-
-
-def slope(points: list[tuple[int, int]]) -> float:
-    """Of the least-squares line through the second half, when caches are full."""
-    points = points[len(points) // 2:]
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
 
 
 # Arguments: source, target, and the name that the target gets at the end, when it is written beside.

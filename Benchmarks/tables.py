@@ -307,8 +307,7 @@ def embeddings(result: dict) -> list[str]:
           f"{loaded['failed_or_mixed']} of {loaded['pictures']:,}"),
          ("resident memory over the swaps without pictures", f"{alone['rss_growth_kib']:+} KiB"),
          ("resident memory over the swaps with pictures",
-          f"{loaded['rss_mib']:.0f} MiB at the end, {loaded['rss_kib_per_1000_swaps']:+.1f} KiB a thousand swaps over "
-          "the second half"),
+          f"{loaded['rss_at_rest_mib']:.0f} MiB at rest, after them {loaded['rss_at_rest_growth_kib']:+} KiB"),
          ("writers killed at random points, in place and beside",
           f"{killed['rounds']}, of which {killed['files_left_torn']} left a torn file; "
           f"half-read embeddings: {killed['half_read']}"),
@@ -336,7 +335,9 @@ def soak(result: dict) -> list[str]:
          ("jobs or descriptors left over at the end", f"{len(result['left_over'])}"),
          ("resident MiB: start, end, largest",
           f"{result['mib_at_start']}, {result['mib_at_end']}, {result['mib_largest']}"),
-         ("slope over the second half, MiB an hour", f"{result['slope_mib_per_hour']:+.1f}")],
+         ("slope over the second half, MiB an hour", f"{result['slope_mib_per_hour']:+.1f}"),
+         ("the same while all clients pause, and the memory then", "{:+.1f}, {:.0f} to {:.0f} MiB".format(
+             result["slope_at_rest_mib_per_hour"], min(result["mib_at_rest"]), max(result["mib_at_rest"])))],
         f"{result['minutes']:.0f} minutes, {result['clients']} clients at once, {result['date']}.")
 
 
