@@ -193,11 +193,12 @@ def reuse_times(results: dict) -> list[str]:
 def faithful(results: dict) -> list[str]:
     """No date: the result depends on the weights and the rounding of the kernels, not on the hour."""
     prompts = f"{len(results['rows'])} prompts of `Benchmarks/faithful/prompts.txt`"
+    sampling = f"{results['steps']} {results['sampler'].upper()} steps, guidance {results['guidance']}, equal seeds"
     return [
         "| dB | mean | worst prompt |", "|---|---|---|",
         f"| final latents | {results['latents']:.1f} | {results['worst_latents']:.1f} |",
         f"| pictures (PSNR) | {results['picture']:.1f} | {results['worst_picture']:.1f} |", "",
-        f"{prompts}, {results['steps']} {results['sampler'].upper()} steps, guidance {results['guidance']}, equal seeds."]
+        f"{prompts}, {sampling}."]
 
 
 def shared(results: dict) -> list[tuple[dict, str]]:
