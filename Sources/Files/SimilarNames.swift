@@ -2,6 +2,8 @@
 /// The nearest come first, at most three.
 package func similarNames(to name: String, among names: some Sequence<String>) -> [String] {
   let written = Array(name.lowercased().utf8)
+  // An ending that most names have makes none of them alike.
+  let stem = written.lastIndex(of: UInt8(ascii: ".")) ?? written.count
   let near = Set(names).compactMap { other -> (distance: Int, name: String)? in
     let letters = Array(other.lowercased().utf8)
     // Beyond this length a name is compared with none: the table of distances would grow with its square.
@@ -9,7 +11,7 @@ package func similarNames(to name: String, among names: some Sequence<String>) -
     let distance = editDistance(written, letters)
     let isBeginning =
       min(written.count, letters.count) >= 3 && (letters.starts(with: written) || written.starts(with: letters))
-    return isBeginning || distance <= max(1, written.count / 3) ? (distance, other) : nil
+    return isBeginning || distance <= max(1, stem / 3) ? (distance, other) : nil
   }
   return near.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(3).map(\.name)
 }

@@ -189,6 +189,7 @@ import Testing
     #expect(similarNames(to: "Emoji", among: names) == ["emoji-64", "emoji-65"])
     #expect(similarNames(to: "sd1.5", among: names) == ["sd-1.5", "sd15"])
     #expect(similarNames(to: "flux", among: names).isEmpty && similarNames(to: "", among: names).isEmpty)
+    #expect(similarNames(to: "nowhere.safetensors", among: ["lora.safetensors", "word.safetensors"]).isEmpty)
     #expect(similarNames(to: String(repeating: "a", count: 10_000), among: names).isEmpty)
   }
 
