@@ -19,8 +19,8 @@ extension TrainingReport {
     @media (max-width: 520px) { .tick { font-size: 18px } }
     table { border-collapse: collapse; width: 100%; margin-bottom: .75rem } th { text-align: left; font-weight: 500 }
     td, th { padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
-    td { overflow-wrap: anywhere } .pairs td:first-child { min-width: 6rem; width: 25%; overflow-wrap: break-word }
-    .bars td, td.number { white-space: nowrap } .bar { width: 60% }
+    .pairs td { overflow-wrap: anywhere } .pairs td:first-child { min-width: 6rem; width: 25%;
+      overflow-wrap: break-word } .bars td { white-space: nowrap } .bar { width: 60% }
     .bar span { display: block; height: .7rem; margin-top: .4rem; background: var(--a) }
     .scroll { overflow-x: auto } figure { display: inline-block; margin: 0 .75rem .75rem 0; width: 128px }
     figure img { width: 128px; image-rendering: auto; border-radius: 4px }
