@@ -208,6 +208,17 @@ def reuse_times(results: dict) -> list[str]:
     return [*lines, "", f"{asked(results)}; random weights of Stable Diffusion 1.5's shape, 512x512; {where(results)}"]
 
 
+def faithful(results: dict) -> list[str]:
+    """No date: the result depends on the weights and the rounding of the kernels, not on the hour."""
+    prompts = f"{len(results['rows'])} prompts of `Benchmarks/faithful/prompts.txt`"
+    sampling = f"{results['steps']} {results['sampler'].upper()} steps, guidance {results['guidance']}, equal seeds"
+    return [
+        "| dB | mean | worst prompt |", "|---|---|---|",
+        f"| final latents | {results['latents']:.1f} | {results['worst_latents']:.1f} |",
+        f"| pictures (PSNR) | {results['picture']:.1f} | {results['worst_picture']:.1f} |", "",
+        f"{prompts}, {sampling}."]
+
+
 def shared(results: dict) -> list[tuple[dict, str]]:
     """The settings that share work, each with how many times as fast as the exact one it is."""
     exact, *rows = results["rows"]
@@ -356,6 +367,7 @@ TABLES = {
     "layers": ("layers.json", "Benchmarks/layers.py", layers),
     "quality": ("quality.json", "Benchmarks/quality.sh --steps 150", quality),
     "reuse": ("reuse-emoji-64.json", "Benchmarks/reuse.py", reuse),
+    "faithful": ("faithful-emoji-64.json", "make bench-faithful", faithful),
     "reuse-sd15": ("reuse-sd15.json", "Benchmarks/reuse.py --model FOLDER/sd15 --prompts 1", reuse_times),
     "embeddings": ("embeddings.json", "Benchmarks/swaps.py", embeddings),
     "soak": ("soak.json", "Benchmarks/soak.py --minutes 60 --json FILE -- inversiond ...", soak),

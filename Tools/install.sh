@@ -57,7 +57,8 @@ install -m 644 units/inversiond.sysusers "$root$prefix/lib/sysusers.d/inversiond
 install -m 644 units/inversiond.tmpfiles "$root$prefix/lib/tmpfiles.d/inversiond.conf"
 
 for page in inversion.1 inversiond.8; do
-  "$built/${page%.*}" --experimental-dump-help | Tools/manual.py "${page##*.}" "units/$page.footer" | gzip -9n |
+  "$built/${page%.*}" --experimental-dump-help | Tools/manual.py "${page##*.}" "units/$page.footer" |
+    sed -e "s|/usr/share/|$prefix/share/|g" | gzip -9n |
     install -m 644 /dev/stdin "$root$prefix/share/man/man${page##*.}/$page.gz"
 done
 

@@ -5,6 +5,7 @@ Usage: PROGRAM --experimental-dump-help | manual.py SECTION [FOOTER]   (FOOTER: 
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -18,16 +19,32 @@ def main() -> None:
     commands = [part for part in command.get("subcommands", []) if part["commandName"] != "help"]
     lines += [".Sh SYNOPSIS"]
     lines += [f".Nm {name} {text(part['commandName'])} ..." for part in commands] or synopsis(name, command)
-    lines += [".Sh DESCRIPTION", *paragraphs(command.get("discussion", ""))]
+    description, statuses = exit_statuses(command.get("discussion", ""))
+    lines += [".Sh DESCRIPTION", *paragraphs(description)]
     if commands:
-        lines += [".Sh COMMANDS"]
+        lines += [".Sh OPTIONS", *options(command), ".Sh COMMANDS"]
         for part in commands:
             lines += subcommand(part, part["commandName"])
     else:
         lines += [".Sh OPTIONS", *options(command)]
+    if statuses:
+        lines += [".Sh EXIT STATUS", ".Bl -tag -width Ds"]
+        lines += [line for number, meaning in statuses for line in (f".It {number}", text(upper_first(meaning) + "."))]
+        lines += [".El"]
     if len(sys.argv) > 2:
         lines += Path(sys.argv[2]).read_text().splitlines()
     print("\n".join(lines))
+
+
+def exit_statuses(discussion: str) -> tuple[str, list[tuple[str, str]]]:
+    """The discussion without its paragraph `Exit status: 0 done, 64 bad flag, ...`, and that taken apart."""
+    parts = discussion.split("\n\n")
+    said = next((part for part in parts if part.startswith("Exit status: ")), None)
+    if said is None:
+        return discussion, []
+    items = re.split(r",\s+(?=\d)", said.removeprefix("Exit status: ").strip().rstrip("."))
+    rest = "\n\n".join(part for part in parts if part is not said)
+    return rest, [tuple(" ".join(item.split()).split(" ", 1)) for item in items]
 
 
 def subcommand(command: dict, path: str) -> list[str]:
@@ -35,7 +52,8 @@ def subcommand(command: dict, path: str) -> list[str]:
     nested = [part for part in command.get("subcommands", []) if part["commandName"] != "help"]
     for part in nested:
         lines += subcommand(part, f"{path} {part['commandName']}")
-    return lines if nested else lines + options(command)
+    # What all commands have is said once, of the program.
+    return lines if nested else lines + options(command, without={"version", "help"})
 
 
 def synopsis(name: str, command: dict) -> list[str]:
@@ -47,10 +65,11 @@ def synopsis(name: str, command: dict) -> list[str]:
     return lines
 
 
-def options(command: dict) -> list[str]:
+def options(command: dict, without: set[str] = frozenset()) -> list[str]:
     lines = [".Bl -tag -width Ds"]
     for argument in command.get("arguments", []):
-        if not argument.get("shouldDisplay", True):
+        names = {name["name"] for name in argument.get("names", [])}
+        if not argument.get("shouldDisplay", True) or names & without:
             continue
         lines += [f".It {label(argument)}", *paragraphs(argument.get("abstract", ""))]
         values = argument.get("allValues") or []
@@ -81,6 +100,10 @@ def paragraphs(words: str) -> list[str]:
 
 def lower_first(words: str) -> str:
     return words[:1].lower() + words[1:]
+
+
+def upper_first(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def text(words: str) -> str:

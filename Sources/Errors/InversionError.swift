@@ -1,7 +1,8 @@
 /// The one error type of the project: what happened, where, and what to do about it.
 ///
 /// Library code throws it and never logs; the programs print `description` once and exit with `code.exitStatus`.
-/// Values and paths stand in single ticks: `'models/x': not a folder; give a diffusers folder`.
+/// Values and paths stand in single ticks: `'models/x': not a folder; give a diffusers folder`. They come from outside:
+/// the message keeps to one line and to what a terminal shows, whatever they hold.
 public struct InversionError: Error, Sendable, Equatable, CustomStringConvertible {
   public let code: Code
   public let message: String
@@ -10,7 +11,7 @@ public struct InversionError: Error, Sendable, Equatable, CustomStringConvertibl
 
   public init(_ code: Code, _ message: String, retryAfter: Int? = nil) {
     self.code = code
-    self.message = message
+    self.message = message.printable
     self.retryAfter = retryAfter
   }
 

@@ -102,7 +102,11 @@ public func adviseMapped(_ bytes: UnsafeRawBufferPointer, _ advice: MappedFile.A
 /// O_NONBLOCK keeps the open of a named pipe without a writer from hanging; it changes nothing for regular files.
 package func openRegularFile(_ path: String) throws -> (fd: Int32, size: Int) {
   let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-  guard fd >= 0 else { throw fileError(path, "cannot be opened") }
+  guard fd >= 0 else {
+    let error = fileError(path, "cannot be opened")
+    guard case .danglingLink = Absence(path), let reason = Absence(path) else { throw error }
+    throw InversionError(.fileUnavailable, "'\(path)': \(reason); get it again")
+  }
   var status = stat()
   guard fstat(fd, &status) == 0 else {
     defer { close(fd) }

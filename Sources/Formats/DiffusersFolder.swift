@@ -10,14 +10,33 @@ public struct DiffusersFolder: Sendable {
   /// - Throws: `.fileUnavailable` naming the folder or the index that is not there.
   public init(path: String) throws {
     self.path = path
-    guard exists(path) else {
-      throw InversionError(.fileUnavailable, "'\(path)': no such folder; give a diffusers model folder")
+    if let reason = Absence(path) {
+      throw InversionError(.fileUnavailable, "'\(path)': \(reason); give a diffusers model folder")
     }
-    let index = path + "/model_index.json"
-    guard exists(index) else {
-      throw InversionError(.fileUnavailable, "'\(index)': not there; give a folder in the layout of diffusers")
-    }
+    let index = "\(path)/\(Self.indexName)"
+    if case .missing = Absence(index) { throw Self.noIndex(index, in: path) }
     self.modelIndex = try readFile(path: index)
+  }
+
+  private static let indexName = "model_index.json"
+
+  /// Says what to give in the place of a folder that is no model: often it is near.
+  private static func noIndex(_ index: String, in path: String) -> InversionError {
+    let inside = names(in: path)
+    // The cache of the Hugging Face hub keeps a model's versions in 'snapshots'.
+    let folders = inside + names(in: "\(path)/snapshots").map { "snapshots/\($0)" }
+    let files = inside.filter { name in [".safetensors", ".ckpt", ".gguf"].contains { name.hasSuffix($0) } }
+    let advice =
+      if let model = folders.first(where: { exists("\(path)/\($0)/\(indexName)") }) {
+        "give '\(path)/\(model)', which has it"
+      } else if let file = files.first {
+        "a checkpoint is given by its file, '\(path)/\(file)'"
+      } else if inside.contains("unet") {
+        "get this file of the model too"
+      } else {
+        (inside.isEmpty ? "the folder is empty; " : "") + "give a folder in the layout of diffusers"
+      }
+    return InversionError(.fileUnavailable, "'\(index)': not there; \(advice)")
   }
 
   /// The folder of a component, such as `unet`, `text_encoder`, `vae`, `tokenizer`, `scheduler`.
@@ -44,7 +63,8 @@ public struct DiffusersFolder: Sendable {
     for (stem, ending) in Self.files {
       for variant in ["", ".fp16"] {
         let single = "\(folder)/\(stem)\(variant).\(ending)"
-        if exists(single) { return try WeightSet(path: single) }
+        // A link that leads nowhere is opened too, to say so.
+        if Absence(single) != .missing { return try WeightSet(path: single) }
         for index in ["\(stem).\(ending).index\(variant).json", "\(stem)\(variant).\(ending).index.json"]
         where exists("\(folder)/\(index)") {
           return try ShardIndex(folder: folder, name: index).open()

@@ -133,7 +133,7 @@ private struct RawEntry {
     guard let shape else { throw fault("no 'shape'") }
     guard let offsets else { throw fault("no 'data_offsets'") }
     guard let type = SafetensorsType(rawValue: type) else { throw fault("unknown dtype '\(type)'") }
-    guard offsets.count == 2 else { throw fault("\(offsets.count) numbers in 'data_offsets', not 2") }
+    guard offsets.count == 2 else { throw fault("'data_offsets' of \(offsets.count), not of 2 numbers") }
     guard offsets[0] <= offsets[1] else { throw fault("'data_offsets' end before they begin") }
 
     let dimensions = shape.compactMap(Int.init(exactly:))

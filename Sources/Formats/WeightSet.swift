@@ -113,5 +113,11 @@ func openWeights(_ path: String) throws -> any WeightSource {
   let file = try MappedFile(path: path)
   if TorchFile.isOne(file.bytes) { return try TorchWeights(TorchFile(file)) }
   if GGUFFile.isOne(file.bytes) { return try GGUFWeights(GGUFFile(file)) }
+  if let what = ForeignContent.described(file.bytes) { throw InversionError(.badFile, "'\(path)': \(what)") }
+  guard
+    path.hasSuffix(".safetensors") || file.bytes.dropFirst(SafetensorsHeader.prefixLength).first == UInt8(ascii: "{")
+  else {
+    throw InversionError(.badFile, "'\(path)': neither safetensors nor a file of torch or GGUF; get it again")
+  }
   return try SafetensorsFile(file)
 }

@@ -3,7 +3,7 @@ import Ops
 
 /// DeepCache: how much of the U-Net's work steps share.
 public struct DeepCaching: Sendable, Equatable {
-  /// The whole network runs at each so-manieth call.
+  /// The whole network runs at every n-th call only.
   public var interval: Int
   /// Layers of the first block that run at every call.
   public var depth: Int

@@ -50,10 +50,8 @@ package enum TokenizerSource: Sendable {
 /// Opens what `path` names: a package or a diffusers folder, told by what is in it, or a single file.
 /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
 package func openModel(path: String) throws -> any ModelSource {
-  let last = path.split(separator: "/").last.map(String.init) ?? path
-  if [".safetensors", ".ckpt", ".gguf"].contains(where: { last.hasSuffix($0) }) {
-    return try SingleFileCheckpoint(path: path)
-  }
+  if let reason = Absence(path) { throw ModelsFolder.absent(path, reason) }
+  guard isFolder(path) else { return try SingleFileCheckpoint(path: path) }
   return exists("\(path)/\(PackageDescription.fileName)")
     ? try ModelPackage(path: path) : try DiffusersFolder(path: path)
 }

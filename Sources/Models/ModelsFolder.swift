@@ -30,11 +30,54 @@ public struct ModelsFolder: Sendable {
 
   /// The path of the model that a user named: a path is taken as it is; a name is looked for in the user's models
   /// folder, in the system's, and last in the current folder.
-  public static func resolve(_ model: String, environment: [String: String]) -> String {
-    guard isName(model) else { return model }
-    let folders = [standard(environment: environment), system]
+  /// - Throws: `fileUnavailable` where there is nothing of that name or at that path.
+  public static func resolve(_ model: String, environment: [String: String]) throws -> String {
+    let folders = isName(model) ? [standard(environment: environment), system] : []
     let found = folders.map { $0.path(of: model) }.first { exists("\($0)/\(PackageDescription.fileName)") }
+    if found == nil, let reason = Absence(model) { throw absent(model, reason, folders: folders.map(\.path)) }
     return found ?? model
+  }
+
+  /// - Throws: `fileUnavailable` where nothing is at the path of what was called `name`, looked for in `folders`.
+  public static func checkThere(_ path: String, called name: String, folders: [String]) throws(InversionError) {
+    if let reason = Absence(path) { throw absent(name, reason, folders: folders) }
+  }
+
+  /// Says where a model was looked for, and what is there that is called much the same.
+  /// - Parameter folders: those in which a name was looked for.
+  package static func absent(_ model: String, _ reason: Absence, folders: [String] = []) -> InversionError {
+    let slash = model.lastIndex(of: "/")
+    let (parent, last) = (
+      slash.map { String(model[...$0]) } ?? "", slash.map { String(model[$0...].dropFirst()) } ?? model
+    )
+    let beside = names(in: parent.isEmpty ? "." : parent).filter { !$0.hasPrefix(".") }
+    let known = folders.flatMap { folder in names(in: folder).filter(isName) }
+    let near = similarNames(to: last, among: known + beside)
+    let unique = folders.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    let places = unique.isEmpty ? "" : "no such model in \(quoted(unique)), and "
+    let advice =
+      if case .refused = reason {
+        "allow it, or give another"
+      } else if !near.isEmpty {
+        "did you mean \(quoted(near.map { known.contains($0) ? $0 : parent + $0 }, last: "or"))?"
+      } else if isHubName(model) {
+        "models of the Hugging Face hub are not fetched by name: download it and give its folder"
+      } else {
+        "give a package, a diffusers folder or a checkpoint file"
+      }
+    return InversionError(.fileUnavailable, "'\(model)': \(places)\(reason); \(advice)")
+  }
+
+  /// `owner/model`, with nothing of that owner's here.
+  private static func isHubName(_ model: String) -> Bool {
+    let parts = model.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    return parts.count == 2 && parts.allSatisfy(isName) && !exists(parts[0])
+  }
+
+  private static func quoted(_ names: [String], last: String = "and") -> String {
+    let quoted = names.map { "'\($0)'" }
+    return quoted.count < 2
+      ? quoted.joined() : quoted.dropLast().joined(separator: ", ") + " \(last) \(quoted[quoted.count - 1])"
   }
 
   public func path(of name: String) -> String { "\(path)/\(name)" }

@@ -28,15 +28,9 @@ struct SingleFileCheckpoint: ModelSource {
     self.path = path
     self.constants = constants
     weights = try WeightSet(path: path)
-    guard weights["model.diffusion_model.input_blocks.0.0.weight"] != nil else {
-      throw InversionError(
-        .badModel,
-        "'\(path)': not a Stable Diffusion checkpoint (no 'model.diffusion_model.…'); an embedding goes to "
-          + "'inversion embeddings add', a diffusers model is a folder")
-    }
-    if weights["conditioner.embedders.1.model.ln_final.weight"] != nil {
-      throw InversionError(.badModel, "'\(path)': a Stable Diffusion XL checkpoint; only 1.x and 2.x are supported")
-    }
+    guard weights["model.diffusion_model.input_blocks.0.0.weight"] != nil,
+      weights["conditioner.embedders.1.model.ln_final.weight"] == nil
+    else { throw ForeignModel(weights: weights, path: path).error }
     family = weights["cond_stage_model.model.ln_final.weight"] == nil ? .sd1 : .sd2
   }
 

@@ -28,7 +28,7 @@ public struct GenerateRequest: Codable, Sendable, Equatable {
   public var scheduler: String?
   /// T-GATE: the step behind which cross-attention and guidance are left out; absent is none.
   public var tgate: Int?
-  /// DeepCache: the whole U-Net runs at each so-manieth call; absent is at every one.
+  /// DeepCache: the whole U-Net runs at every n-th call only; absent is at every one.
   public var deepcache: Int?
   /// Layers of the first block that run at every call.
   public var deepcacheDepth: Int?

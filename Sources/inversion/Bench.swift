@@ -9,6 +9,7 @@ import Models
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure what this machine makes of a model: a step, a picture, and what limits them.",
+    usage: "inversion bench [<options>]",
     discussion: "Stop other work first, and the daemon: a busy machine measures itself.")
 
   @OptionGroup var model: ModelOption

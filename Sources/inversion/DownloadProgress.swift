@@ -10,28 +10,29 @@ final class DownloadProgress: Sendable {
     /// Bytes that were there when this program began with the file.
     var first = 0
     var began = ContinuousClock.now
+    var line = RenewedLine()
   }
-  private let isTerminal = isatty(STDERR_FILENO) == 1
   private let shown = Mutex(Shown())
 
   func show(_ progress: ModelPull.Progress) {
     shown.withLock { shown in
       if shown.path != progress.path {
-        if !shown.path.isEmpty, isTerminal { write("\n") }
+        shown.line.end()
         shown = Shown(path: progress.path, first: progress.bytes)
       }
       let share = progress.total.map { Double(progress.bytes) / Double(max(1, $0)) }
       let tenth = Int(10 * (share ?? 0))
-      guard isTerminal || tenth > shown.tenth else { return }
+      let isOnTerminal = RenewedLine.isOnTerminal
+      guard isOnTerminal || tenth > shown.tenth else { return }
       shown.tenth = tenth
       let text = "\(progress.path): \(amount(progress, share))\(rate(progress, shown))"
-      write(isTerminal ? "\r\u{1B}[K\(text)" : "\(text)\n")
+      if isOnTerminal { shown.line.show(text) } else { note(text) }
     }
   }
 
   func end() {
     shown.withLock { shown in
-      if isTerminal, !shown.path.isEmpty { write("\n") }
+      shown.line.end()
       shown.path = ""
     }
   }
@@ -46,9 +47,7 @@ final class DownloadProgress: Sendable {
     let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
     let perSecond = Double(progress.bytes - shown.first) / max(seconds, 1e-3)
     guard seconds > 1, perSecond > 0 else { return "" }
-    let left = progress.total.map { String(format: ", %.0f s left", Double($0 - progress.bytes) / perSecond) } ?? ""
+    let left = progress.total.map { ", \(clock(Double($0 - progress.bytes) / perSecond)) left" } ?? ""
     return String(format: ", %.1f MB/s", perSecond / 1e6) + left
   }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

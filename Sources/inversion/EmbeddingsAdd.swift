@@ -4,7 +4,8 @@ import Errors
 
 struct EmbeddingsAdd: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "add", abstract: "Put an embedding file into the daemon's folder, and in force.")
+    commandName: "add", abstract: "Put an embedding file into the daemon's folder, and in force.",
+    usage: "inversion embeddings add [<options>] <file>")
 
   @Argument(help: ArgumentHelp("An embedding file of any kind.", valueName: "file"))
   var file: String

@@ -7,6 +7,7 @@ struct EmbeddingsConvert: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert",
     abstract: "Write an embedding as another kind of file; the vectors stay the same bit for bit.",
+    usage: "inversion embeddings convert [<options>] <file> <output>",
     discussion: """
       diffusers: safetensors, the word as the key. a1111: a torch file. card: a PNG with the vectors in its text and \
       in its pixels. kohya: safetensors with 'emb_params', called by its file's name.

@@ -9,6 +9,7 @@ import Training
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure learned words on pictures that their training has not seen.",
+    usage: "inversion evaluate [<options>] [<files> ...]",
     discussion: """
       With FILES, each word is judged by itself: its loss on --images (or on the held-out pictures of its folder in \
       --concepts), which concept's pictures it explains best, whether prompts for colours and styles are obeyed (read \

@@ -55,7 +55,7 @@ struct Generate: AsyncParsableCommand {
   var tgate: Int?
 
   @Option(
-    help: ArgumentHelp("Faster, DeepCache: the whole U-Net runs at each so-manieth call.", valueName: "interval"))
+    help: ArgumentHelp("Faster, DeepCache: the whole U-Net runs at every n-th call only.", valueName: "n"))
   var deepcache: Int?
 
   @Option(help: "Layers of the U-Net's first block that run at every call. By default 1.")
@@ -90,7 +90,7 @@ struct Generate: AsyncParsableCommand {
   var strict = false
 
   @Option(help: ArgumentHelp("1 to 100, or 'lossless'. By default lossless, for JPEG 95.", valueName: "n"))
-  var quality = PictureQuality.best
+  var quality: PictureQuality?
 
   @OptionGroup var socket: SocketOption
   @OptionGroup var listing: ListingOption

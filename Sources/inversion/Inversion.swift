@@ -9,8 +9,12 @@ struct Inversion: AsyncParsableCommand {
     commandName: "inversion",
     abstract: "Teach a text-to-image model a new word from a few pictures, and draw with it.",
     discussion: """
-      Exit status: 0 done, 64 bad flag or request, 65 bad file, picture, model or embedding, 66 no such file, folder \
-      or embedding, 69 no daemon answers, 70 internal error or diverged training, 75 the daemon is busy, 130 cancelled.
+      'train', 'evaluate', 'bench' and 'models' work by themselves; 'generate', 'embeddings', 'status', 'ps' and \
+      'reload' ask a daemon, inversiond, which has to run.
+
+      Exit status: 0 done, 64 bad flag or request, 65 bad file, picture, model or embedding, 66 no such file, folder, \
+      model or embedding, 69 no daemon answers, 70 internal error or diverged training, 75 the daemon is busy, \
+      77 not allowed, 130 cancelled.
       """,
     version: projectVersion,
     subcommands: [

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Errors
 import Foundation
 
 /// How a command that lists things prints them.
@@ -27,19 +28,38 @@ func prettyJSON(_ value: some Encodable) throws -> String {
 }
 
 /// Lines of columns, each as wide as its widest cell, two spaces apart.
-func aligned(_ rows: [[String]]) -> [String] {
+func aligned(_ given: [[String]]) -> [String] {
+  let rows = given.map { $0.map(\.printable) }
   let columns = rows.map(\.count).max() ?? 0
-  let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+  let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].columns : 0 }.max() ?? 0 }
   return rows.map { row in
     let cells = row.enumerated().map { i, cell in
-      i == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[i] - cell.count)
+      i == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[i] - cell.columns)
     }
     return cells.joined(separator: "  ")
   }
 }
 
+extension String {
+  /// Columns that a terminal gives it: two for a character of East Asia and for an emoji.
+  fileprivate var columns: Int {
+    reduce(0) { sum, character in
+      let isWide = character.unicodeScalars.first.map { scalar in
+        Self.wide.contains { $0.contains(scalar.value) } || scalar.properties.isEmojiPresentation
+      }
+      return sum + (isWide == true ? 2 : 1)
+    }
+  }
+
+  /// Hangul, CJK with kana and symbols, Yi, compatibility and full-width forms, and the planes of rare characters.
+  private static let wide: [ClosedRange<UInt32>] = [
+    0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x4DBF, 0x4E00...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF,
+    0xFE30...0xFE4F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x20000...0x3FFFD,
+  ]
+}
+
 /// One line on standard error.
-func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+func note(_ text: String) { FileHandle.standardError.write(Data("\(text.printable)\n".utf8)) }
 
 /// A number with at most four decimals, for tables.
 func rounded(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }

@@ -14,10 +14,10 @@ struct ModelOption: ParsableArguments {
 
   /// The path of the model that was asked for, or the embedded model's: of the project when run inside it, else as
   /// installed.
-  /// - Throws: `fileUnavailable` when there is no embedded model.
+  /// - Throws: `fileUnavailable` when it is not there.
   func folder() throws -> String {
     if let instructionSetComplaint { note("inversion: \(instructionSetComplaint)") }
-    if let model { return ModelsFolder.resolve(model, environment: ProcessInfo.processInfo.environment) }
+    if let model { return try ModelsFolder.resolve(model, environment: ProcessInfo.processInfo.environment) }
     let embedded = "models/emoji-64"
     guard let found = installedPath(embedded) else {
       throw InversionError(

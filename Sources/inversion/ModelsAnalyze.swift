@@ -7,6 +7,7 @@ import Import
 struct ModelsAnalyze: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "analyze", abstract: "Measure what int8 costs each layer of a model, and propose a plan.",
+    usage: "inversion models analyze [<options>] <source>",
     discussion: """
       Two prompts are drawn from seeded noise in f32; each layer is computed once more in int8 on the same input, and \
       the power of its output over that of the difference is shown in decibels. Layers below the threshold stay f16 in \

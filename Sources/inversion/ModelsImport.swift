@@ -6,10 +6,11 @@ import Wire
 struct ModelsImport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import", abstract: "Import a diffusers folder or a checkpoint file.",
+    usage: "inversion models import [<options>] <source> --name <name>",
     discussion: """
       Checkpoints are Stable Diffusion 1.x and 2.x in one file: .safetensors, .ckpt (read without running anything in \
-      it), or .gguf in F16, Q8_0 or Q4_0. The source is read tensor by tensor and not changed. Until the import is \
-      complete, there is no model of that name.
+      it), or .gguf in F16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1. The source is read tensor by tensor and not changed. Until \
+      the import is complete, there is no model of that name.
       """)
 
   @Argument(help: ArgumentHelp("A diffusers folder or a checkpoint file.", valueName: "source"))
@@ -36,6 +37,7 @@ struct ModelsImport: ParsableCommand {
       source: source, name: name, into: models.folder, plan: plan, replaces: replace,
       tool: "inversion \(projectVersion)")
     let progress = ImportProgress()
+    defer { progress.end() }
     try modelImport.run { progress.show($0) }
     progress.end()
     let details = try ModelLibrary(models.folder).show(name)

@@ -7,6 +7,7 @@ import Wire
 struct ModelsPull: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pull", abstract: "Download a model that the manifest lists, and import it.",
+    usage: "inversion models pull [<options>] <name>",
     discussion: """
       What has come stays when the download is interrupted, and the next call goes on there. Downloading needs the \
       program 'curl', and takes its proxies from the environment (https_proxy, no_proxy).
@@ -50,6 +51,7 @@ struct ModelsPull: AsyncParsableCommand {
       source = path
     } else {
       let progress = DownloadProgress()
+      defer { progress.end() }
       for (file, digest) in try await pull.download(progress: { progress.show($0) }).sorted(by: { $0.key < $1.key }) {
         progress.end()
         note("\(file): sha256 \(digest)")
@@ -60,6 +62,7 @@ struct ModelsPull: AsyncParsableCommand {
       source: source, name: pull.name, into: models.folder, plan: plan, replaces: replace,
       tool: "inversion \(projectVersion)")
     let progress = ImportProgress()
+    defer { progress.end() }
     try modelImport.run { progress.show($0) }
     progress.end()
     if !keep { pull.removeDownloads() }

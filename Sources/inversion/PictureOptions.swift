@@ -13,10 +13,8 @@ struct PictureSize: ExpressibleByArgument {
   }
 }
 
-/// How much of a picture a file keeps.
+/// How much of a picture a file keeps; where nothing is said, all, if the format can.
 enum PictureQuality: ExpressibleByArgument, Equatable {
-  /// Lossless where the format can be.
-  case best
   case lossless
   case lossy(Int)
 

@@ -57,7 +57,8 @@ struct Status: AsyncParsableCommand {
       ["running", job],
       ["waiting", "\(status.queue.waiting) of at most \(status.queue.limit)"],
       [
-        "memory", "\(status.residentBytes >> 20) MiB; \(status.room.availableBytes >> 20) left by \(status.room.bound)",
+        "memory",
+        "\(status.residentBytes >> 20) MiB; \(status.room.availableBytes >> 20) MiB left by \(status.room.bound)",
       ],
       ["you", "user \(status.you.uid), role '\(status.you.role)'"],
     ]

@@ -13,7 +13,8 @@ struct Train: ParsableCommand {
       states during the training, the one with the lowest loss on the validation pictures is written. A training that \
       is stopped (Ctrl-C) or killed goes on with '--resume', and ends as if nothing had been.
 
-      inversion train --images my-dragon/ --token '<my-dragon>' --init-word lizard -o words/my-dragon.safetensors
+      inversion train --images my-dragon/ --token '<my-dragon>' \\
+        --init-word lizard -o words/my-dragon.safetensors
       """)
 
   @Option(

@@ -150,10 +150,10 @@ struct StoppingOptions: ParsableArguments {
       "Pictures to judge by. By default the last of four or more, else those of the training.", valueName: "dir"))
   var validation: String?
 
-  @Option(help: ArgumentHelp("Validate each so many steps.", valueName: "steps"))
+  @Option(help: ArgumentHelp("Validate each time after so many steps.", valueName: "steps"))
   var validateEvery = 10
 
-  @Option(help: ArgumentHelp("Write a checkpoint each so many steps.", valueName: "steps"))
+  @Option(help: ArgumentHelp("Write a checkpoint each time after so many steps.", valueName: "steps"))
   var checkpointEvery = 25
 
   @Option(
@@ -181,7 +181,7 @@ struct StoppingOptions: ParsableArguments {
 struct PreviewOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Draw a picture each so many steps and at the end; 0 draws none. It costs about ten steps each.",
+      "Draw a picture each time after so many steps and at the end; 0 draws none. It costs about ten steps each.",
       valueName: "steps"))
   var previewEvery = 0
 

@@ -4,13 +4,14 @@ import Training
 /// Shows a training on standard error: a bar that renews itself on a terminal, plain lines elsewhere.
 struct TrainingProgress {
   private let steps: Int
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private var bar = RenewedLine()
   /// Running mean: single losses jump with their timesteps.
   private var loss: Double?
   private var validation: Double?
   private var lastShown: ContinuousClock.Instant?
+  private var latest: TrainingStep?
+  private var shownStep = 0
 
-  private static let barWidth = 30
   private static let lines = 20
   /// Of the running mean, in steps.
   private static let memory = 20.0
@@ -21,25 +22,31 @@ struct TrainingProgress {
     let weight = max(1 / Self.memory, 1 / Double(step.step))
     loss = loss.map { $0 + weight * (step.loss - $0) } ?? step.loss
     validation = step.validationLoss ?? validation
+    latest = step
     let isLast = step.step == steps
-    if isTerminal {
+    if RenewedLine.isOnTerminal {
       let now = ContinuousClock.now
       guard isLast || lastShown.map({ now - $0 > .milliseconds(100) }) ?? true else { return }
       lastShown = now
-      write("\r\(bar(step.step)) \(text(step))\u{1B}[K")
+      write(step)
     } else if isLast || step.step % max(1, steps / Self.lines) == 0 {
-      write("step \(text(step))\n")
+      write(step)
     }
   }
 
-  /// Leaves the last bar standing.
-  func end() {
-    if isTerminal { write("\n") }
+  /// Shows the last step, if it was passed over, and leaves it standing.
+  mutating func end() {
+    if let latest, latest.step != shownStep { write(latest) }
+    bar.end()
   }
 
-  private func bar(_ step: Int) -> String {
-    let filled = Self.barWidth * step / steps
-    return "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: Self.barWidth - filled) + "]"
+  private mutating func write(_ step: TrainingStep) {
+    shownStep = step.step
+    if RenewedLine.isOnTerminal {
+      bar.show(RenewedLine.bar(step.step, of: steps, beside: text(step)))
+    } else {
+      note("step \(text(step))")
+    }
   }
 
   private func text(_ step: TrainingStep) -> String {
@@ -48,7 +55,7 @@ struct TrainingProgress {
     if let validation { parts.append("validation \(decimals(validation))") }
     parts.append(String(format: "norm %.3f", step.embeddingNorm))
     parts.append(String(format: "%.2f steps/s", step.stepsPerSecond))
-    parts.append("ETA \(clock(Int(remaining.rounded(.up))))")
+    parts.append("\(clock(remaining)) left")
     if let megabytes = Self.residentMegabytes { parts.append("\(megabytes) MB") }
     return parts.joined(separator: "  ")
   }
@@ -59,13 +66,4 @@ struct TrainingProgress {
     let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) }
     return pages.map { ($0 * sysconf(Int32(_SC_PAGESIZE))) >> 20 }
   }
-
-  /// m:ss, or h:mm:ss.
-  private func clock(_ seconds: Int) -> String {
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
-    return hours > 0
-      ? String(format: "%d:%02d:%02d", hours, minutes, seconds % 60) : String(format: "%d:%02d", minutes, seconds % 60)
-  }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

@@ -60,6 +60,7 @@ struct TrainingRun {
     try begin(trainer)
     var previews = painter.map { folder.previews(upTo: trainer.record.steps.count, prompt: $0.prompt) } ?? []
     var progress = TrainingProgress(steps: plan.settings.steps)
+    defer { progress.end() }
     while let step = trainer.next() {
       progress.show(step)
       if let painter, step.step % painter.every == 0 { previews.append(try preview(painter, trainer)) }
@@ -71,6 +72,8 @@ struct TrainingRun {
       return false
     }
     progress.end()
+    // The page of a training that diverged shows where; its checkpoint stays the one before.
+    if trainer.hasDiverged { try folder.writeReport(trainer, provenance, previews: previews) }
     let word = try trainer.learnedEmbedding(provenance)
     if let painter, previews.last?.step != trainer.record.steps.count { previews.append(try preview(painter, trainer)) }
     try save(trainer, previews)

@@ -15,14 +15,14 @@ struct InversionDaemon: AsyncParsableCommand {
     abstract: "Serve pictures, and follow a folder of learned words, behind a Unix socket.",
     discussion: """
       A file renamed into the embeddings folder is in force at once. SIGTERM and SIGINT finish the jobs and stop, a \
-      second one cancels them; SIGHUP reads the folder again. A socket passed by systemd goes before --socket.
+      second one cancels them; SIGHUP reads the folder again. A socket passed by systemd takes precedence over --socket.
 
       Exit status: 0 stopped by a signal or for want of clients, 64 bad flag, 65 bad model, 66 no such file or \
       folder, 70 internal error, 73 the socket is in use.
       """,
     version: Daemon.version)
 
-  @Option(help: ArgumentHelp("A TOML file with these settings. Flags go before it.", valueName: "file"))
+  @Option(help: ArgumentHelp("A TOML file with these settings; flags override it.", valueName: "file"))
   var config: String?
 
   @Flag(help: "Read the configuration, tell what is wrong with it, and end.")

@@ -30,7 +30,7 @@ struct ModelFolders: ModelCatalog {
   /// How a model is called: of a path, its last part.
   func name(of model: String) -> String {
     let last = model.split(separator: "/").last.map(String.init) ?? model
-    let kind = [".safetensors", ".ckpt"].first { last.hasSuffix($0) }
+    let kind = [".safetensors", ".ckpt", ".gguf"].first { last.hasSuffix($0) }
     return String(last.dropLast(kind?.count ?? 0))
   }
 
@@ -42,10 +42,7 @@ struct ModelFolders: ModelCatalog {
 
   /// - Throws: `.fileUnavailable` where there is nothing of the default model's name or at its path.
   func checkDefault() throws(InversionError) {
-    let path = path(of: standard)
-    guard access(path, R_OK) != 0 else { return }
-    let places = standard.contains("/") ? "" : " in \(folders.map { "'\($0)'" }.joined(separator: ", "))"
-    throw InversionError(.fileUnavailable, "'\(standard)': no such model\(places)")
+    try ModelsFolder.checkThere(path(of: standard), called: standard, folders: standard.contains("/") ? [] : folders)
   }
 
   func load(_ name: String) throws -> any PictureMaker { try Pipeline(folder: path(of: name), budget: budget) }

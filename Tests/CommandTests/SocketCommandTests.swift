@@ -37,7 +37,7 @@ import Testing
         "768 wide: made for SD 1.x (CLIP ViT-L); this model needs 4"
       ),
       (Array(try embeddingFile(1, name: "<w>").dropLast(3)), 65, "truncated"),
-      (Array("garbage".utf8), 65, "neither safetensors nor"),
+      (Array("garbage".utf8), 65, "plain text"), ([9, 8, 7, 0], 65, "neither safetensors nor"),
       (try embeddingFile(.nan, name: "<w>"), 65, "not finite"),
     ]
     for (bytes, status, message) in cases {
@@ -49,6 +49,31 @@ import Testing
     let missing = try await inversion(daemon, "embeddings", "add", "/nonexistent.safetensors")
     #expect(missing.status == 66)
     #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.embeddingsFolder).isEmpty)
+  }
+
+  @Test func wideCharactersKeepTheColumnsStraight() async throws {
+    let daemon = try LiveDaemon()
+    for (file, name) in [("a", "<my-cat>"), ("b", "<猫😀>")] {
+      let path = "\(daemon.folder.path)/\(file).safetensors"
+      try Data(embeddingFile(1, name: name)).write(to: URL(filePath: path))
+      try #require(try await inversion(daemon, "embeddings", "add", path).status == 0)
+    }
+    let list = try await inversion(daemon, "embeddings", "list").output.split(separator: "\n").map(String.init)
+    // Six columns as <my-cat> has eight.
+    #expect(list.contains { $0.hasPrefix("<my-cat>  a  ") } && list.contains { $0.hasPrefix("<猫😀>    b  ") }, "\(list)")
+  }
+
+  /// A file may have any name: a log and a terminal show it, and do not obey it.
+  @Test func namesOfFilesDriveNoTerminal() async throws {
+    let daemon = try LiveDaemon()
+    let name = "a\u{1B}[31m\u{202E}b\nc.safetensors"
+    try Data("garbage".utf8).write(to: URL(filePath: "\(daemon.embeddingsFolder)/\(name)"))
+    _ = try await daemon.client.rescan()
+    let list = try await inversion(daemon, "embeddings", "list")
+    #expect(list.errors.hasPrefix("rejected: 'a\\u{1b}[31m\\u{202e}b\\u{a}c.safetensors': "), "\(list.errors)")
+    #expect(list.errors.split(separator: "\n").count == 1)
+    let inspected = try await inversion(daemon, "embeddings", "inspect", "\(daemon.embeddingsFolder)/\(name)")
+    #expect(inspected.status == 65 && inspected.errors.contains("a\\u{1b}[31m"), "\(inspected.errors)")
   }
 
   @Test func rejectedFilesAreListedOnStandardError() async throws {

@@ -19,13 +19,41 @@ import Testing
     #expect(run.output.split(separator: "\n").count == 1)
     let lines = run.errors.split(separator: "\n")
     #expect(lines.count == 30 && lines.allSatisfy { $0.hasPrefix("step ") && $0.contains(" loss ") })
-    #expect(lines.last?.contains("30/30") == true && lines.last?.contains("ETA 0:00") == true)
+    #expect(lines.last?.contains("30/30") == true && lines.last?.contains("0:00 left") == true)
     #expect(!run.errors.contains("\u{1B}") && !run.errors.contains("\r"))
     #expect(place.words.sorted() == ["spot.safetensors", "spot.training"], "nothing temporary is left")
     let word = try EmbeddingFile.read(file)
     #expect(word.name == "<spot>" && word.count == 2 && word.width == 16)
     #expect(word.metadata["pictures_sha256"]?.split(separator: " ").count == 3)
     #expect(try await place.train(["vectors": "2"]).output == run.output, "equal seed, equal result")
+  }
+
+  /// On a terminal one line renews itself: cut to the terminal's width, for a longer one would leave pieces behind.
+  @Test(arguments: [40, 60, 100])
+  func theBarFitsTheTerminal(columns: Int) async throws {
+    let place = try TrainingPlace()
+    // The terminal that `script` makes is as wide as said, its output is the program's.
+    let quoted = (["\(Program.path("inversion"))"] + place.arguments()).map { "'\($0)'" }.joined(separator: " ")
+    let run = try await Program.run(
+      "/usr/bin/script", ["-qefc", "stty cols \(columns); exec \(quoted)", "/dev/null"],
+      environment: ["TERM": "xterm"])
+    #expect(run.status == 0, "\(run.output)")
+    let lines = run.output.split(whereSeparator: \.isNewline)
+    let shown = lines.flatMap { $0.split(separator: "\r") }.filter { $0.contains("/30  loss") }
+    #expect(!shown.isEmpty && shown.last?.contains("30/30") == true)
+    for line in shown {
+      #expect(line.hasSuffix("\u{1B}[K") && line.count - 3 < columns, "\(line)")
+      #expect(line.contains("[#") || line.contains("[-") || columns < 100)
+    }
+  }
+
+  @Test func thePageOfADivergedTrainingSaysSo() async throws {
+    let place = try TrainingPlace()
+    let run = try await place.train(["method": "ti", "context": "1e308"])
+    #expect(run.status == 70 && run.errors.contains("diverged"), "\(run.errors)")
+    let page = String(decoding: try place.bytes("words/spot.training/report.html"), as: UTF8.self)
+    #expect(page.contains("<strong>diverged</strong>"))
+    #expect(place.words == ["spot.training"])
   }
 
   @Test func theReportIsBesideTheWord() async throws {

@@ -102,7 +102,7 @@ struct ReaderSample: Sendable, CustomTestStringConvertible {
     ("torch/unicode_keys.zip.pt", "2 tensors"), ("torch/list_of_dicts.zip.pt", "2 tensors"),
     ("torch/ordered_nested.zip.ckpt", "no tensor"), ("gguf/more_types.gguf", "tensors"),
     ("cards/plain.png", "carries no embedding"), ("cards/all_black.png", "carries no embedding"),
-    ("cards/stego_lossy.webp", "carries no embedding"), ("cards/stego.jpg", "neither safetensors nor"),
+    ("cards/stego_lossy.webp", "carries no embedding"), ("cards/stego.jpg", "a JPEG picture"),
     ("cards/png_truncated.png", "damaged png"), ("cards/stego_zlib_bomb.png", "more than 16777216 bytes"),
     ("cards/text_nan.png", "not finite"), ("cards/text_no_param.png", "without 'string_to_param'"),
     ("cards/text_not_json.png", "damaged card"),

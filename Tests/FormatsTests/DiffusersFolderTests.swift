@@ -1,5 +1,6 @@
 import Errors
 import Formats
+import Foundation
 import Testing
 
 @Suite struct DiffusersFolderTests {
@@ -113,8 +114,83 @@ import Testing
     try failure(.fileUnavailable, "/unet'", "no weights") { _ = try model().weights(of: "unet") }
     try folder.write([1], "unet/diffusion_pytorch_model.bin")
     try failure(.badFile, "diffusion_pytorch_model.bin") { _ = try model().weights(of: "unet") }
-    try failure(.fileUnavailable, "no such folder") { _ = try DiffusersFolder(path: folder.file("none")) }
+    try failure(.fileUnavailable, "no such file or folder") { _ = try DiffusersFolder(path: folder.file("none")) }
     try failure(.fileUnavailable, "unet/model_index.json") { _ = try DiffusersFolder(path: folder.file("unet")) }
+  }
+
+  /// What people give instead of a model's folder, and what to give.
+  @Test func saysWhereTheModelIs() throws {
+    func advice(_ part: String, in path: String) throws {
+      try failure(.fileUnavailable, part) { _ = try DiffusersFolder(path: folder.file(path)) }
+    }
+    try FileManager.default.createDirectory(atPath: folder.file("empty"), withIntermediateDirectories: true)
+    try advice("the folder is empty", in: "empty")
+    try folder.write(Array("{}".utf8), "hub/snapshots/abc/model_index.json")
+    try advice("give '\(folder.file("hub"))/snapshots/abc'", in: "hub")
+    try advice("give '\(folder.file("hub/snapshots"))/abc'", in: "hub/snapshots")
+    try folder.write([1], "webui/sd15.ckpt")
+    try advice("'\(folder.file("webui"))/sd15.ckpt'", in: "webui")
+    try folder.write([1], "torn/unet/config.json")
+    try advice("get this file of the model too", in: "torn")
+  }
+
+  /// As in the cache of the Hugging Face hub, whose files are links into its store.
+  @Test func followsLinksAndNamesThoseThatLeadNowhere() throws {
+    try FileManager.default.createDirectory(atPath: folder.file("blobs"), withIntermediateDirectories: true)
+    try weights("blobs/1", ["a"], value: 4)
+    let link = folder.file("unet/diffusion_pytorch_model.safetensors")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "../blobs/1")
+    #expect(try value("a", model().weights(of: "unet")) == 4)
+    try FileManager.default.removeItem(atPath: folder.file("blobs/1"))
+    try failure(.fileUnavailable, "'\(link)': a link to '../blobs/1', which is not there") {
+      _ = try model().weights(of: "unet")
+    }
+  }
+
+  /// What people have under the name of a file of weights.
+  @Test(arguments: [
+    ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4265146304\n", "Git LFS pointer"),
+    ("\n<!DOCTYPE html>\n<html><head><title>Log in</title></head></html>", "a web page"),
+    ("<html lang=\"en\">", "a web page"), ("{\"error\": \"Invalid username or password.\"}", "JSON text"),
+    ("hello, this is a note\n", "plain text"), ("déjà vu", "plain text"), ("", "an empty file"),
+    ("%PDF-1.7", "a PDF document"),
+  ])
+  func saysWhatIsNoWeights(content: String, what: String) throws {
+    for name in ["x.ckpt", "x.safetensors"] {
+      try folder.write(Array(content.utf8), name)
+      try failure(.badFile, "'\(folder.file(name))': ", what) { _ = try WeightSet(path: folder.file(name)) }
+    }
+    let bytes = Array(content.utf8)
+    #expect(ForeignContent.described(bytes)?.contains("hello") != true, "no word of a file that others may not read")
+  }
+
+  /// The lengths of their headers are the first bytes of gzip and of JPEG.
+  @Test(arguments: [0x8B1F, 0xFF_D8FF]) func aLengthIsNoMagicNumber(length: Int) throws {
+    let json = #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#
+    let header = Array(json.utf8) + [UInt8](repeating: 0x20, count: length - json.utf8.count)
+    let prefix = withUnsafeBytes(of: UInt64(length).littleEndian) { Array($0) }
+    try folder.write(prefix + header + [0, 0, 0, 0], "x.safetensors")
+    #expect(try WeightSet(path: folder.file("x.safetensors"))["a"] != nil)
+  }
+
+  @Test func bytesOfNoKnownKindAreNoSafetensors() throws {
+    let bytes = [UInt8](0...255)
+    try folder.write(bytes, "x.ckpt")
+    try failure(.badFile, "neither safetensors nor a file of torch or GGUF") {
+      _ = try WeightSet(path: folder.file("x.ckpt"))
+    }
+    try folder.write(bytes, "x.safetensors")
+    try failure(.badFile, "the safetensors file is damaged") { _ = try WeightSet(path: folder.file("x.safetensors")) }
+  }
+
+  @Test func similarNamesAreTheNearest() {
+    let names = ["emoji-64", "emoji-65", "sd15", "sd21", "lcm", "sd-1.5"]
+    #expect(similarNames(to: "emoji64", among: names) == ["emoji-64", "emoji-65"])
+    #expect(similarNames(to: "Emoji", among: names) == ["emoji-64", "emoji-65"])
+    #expect(similarNames(to: "sd1.5", among: names) == ["sd-1.5", "sd15"])
+    #expect(similarNames(to: "flux", among: names).isEmpty && similarNames(to: "", among: names).isEmpty)
+    #expect(similarNames(to: "nowhere.safetensors", among: ["lora.safetensors", "word.safetensors"]).isEmpty)
+    #expect(similarNames(to: String(repeating: "a", count: 10_000), among: names).isEmpty)
   }
 
   @Test func limitsTheFileSize() throws {

@@ -147,6 +147,36 @@ import Testing
     #expect(!place.names.contains("model"))
   }
 
+  /// A program that is killed cannot end its transfer: who waits for nobody's word any more ends by itself.
+  @Test func aTransferEndsWithTheProgramThatWantsIt() async throws {
+    let (began, signal) = AsyncStream.makeStream(of: Void.self)
+    let end = DispatchSemaphore(value: 0)
+    defer { end.signal() }
+    let server = try LoopbackServer { _ in
+      signal.yield()
+      end.wait()
+      return .init()
+    }
+    let life = Pipe()
+    let process = curlProcess(["--disable", "--silent", "--url", server.url("model")], life: life)
+    let (ended, status) = AsyncStream.makeStream(of: Int32.self)
+    process.terminationHandler = { status.yield($0.terminationStatus) }
+    try process.run()
+    for await _ in began { break }
+    #expect(process.isRunning)
+    // As the kernel does it for a process that is gone.
+    try life.fileHandleForWriting.close()
+    for await status in ended {
+      #expect(status == 128 + SIGKILL)
+      break
+    }
+  }
+
+  @Test func aDiskThatIsFullAndACertificateOfNobodyAreToldApart() {
+    func reason(_ status: Int32) -> String { CurlEnded(status: status, httpStatus: 0, message: "curl: (1) No").reason }
+    #expect(reason(23) == "No (is the disk full?)" && reason(60).contains("ca-certificates") && reason(7) == "No")
+  }
+
   @Test func aCancelledDownloadKeepsWhatCame() async throws {
     let (began, signal) = AsyncStream.makeStream(of: Void.self)
     let server = try LoopbackServer { _ in

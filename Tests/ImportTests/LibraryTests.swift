@@ -111,10 +111,29 @@ import Testing
     let library = Library()
     let path = try library.add(tinyModel("sd1-tiny"), as: "one")
     let environment = ["INVERSION_MODELS": library.folder.path]
-    #expect(ModelsFolder.resolve("one", environment: environment) == path)
-    for other in ["two", "./one", "/models/one", "one.safetensors"] {
-      #expect(ModelsFolder.resolve(other, environment: environment) == other)
+    #expect(try ModelsFolder.resolve("one", environment: environment) == path)
+    #expect(try ModelsFolder.resolve(path, environment: environment) == path, "a path is taken as it is")
+    #expect(try ModelsFolder.resolve("/", environment: environment) == "/")
+  }
+
+  /// Where it was looked for, and what may have been meant.
+  @Test func aModelThatIsNotThereIsLookedForAloud() throws {
+    let library = Library()
+    let path = try library.add(tinyModel("sd1-tiny"), as: "one-15")
+    let environment = ["INVERSION_MODELS": library.folder.path]
+    func message(_ model: String) throws -> String {
+      let error = try error { _ = try ModelsFolder.resolve(model, environment: environment) }
+      #expect(error.code == .fileUnavailable && error.message.hasPrefix("'\(model)': "), "\(error.message)")
+      return error.message
     }
+    let near = try message("one-51")
+    #expect(near.contains("no such model in '\(library.folder.path)' and '/var/lib/inversion/models'"), "\(near)")
+    #expect(near.hasSuffix("did you mean 'one-15'?"), "\(near)")
+    #expect(try message("\(path)s").hasSuffix("no such file or folder; did you mean '\(path)'?"))
+    #expect(try message("/nowhere/x").contains("give a package, a diffusers folder or a checkpoint file"))
+    #expect(try message("someone/stable-diffusion-v1-5").contains("not fetched by name"))
+    try FileManager.default.createSymbolicLink(atPath: "\(path).link", withDestinationPath: "gone")
+    #expect(try message("\(path).link").contains("a link to 'gone', which is not there"))
   }
 
   @Test func theFolderFollowsTheEnvironment() {

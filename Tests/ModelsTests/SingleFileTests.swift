@@ -75,14 +75,28 @@ import Testing
     }
   }
 
-  @Test func anEmbeddingIsNoCheckpoint() throws {
-    let path = NSTemporaryDirectory() + "inversion-\(UUID().uuidString).safetensors"
+  /// The first tensor decides; whatever the file is called, its content is looked at.
+  @Test(arguments: [
+    ("<cat>", [1, 4], "an embedding"), ("emb_params", [2, 4], "an embedding"),
+    ("lora_unet_mid_block.lora_down.weight", [4, 4], "a LoRA"),
+    ("unet.mid_block.attn1.to_q.lora_A.weight", [4, 4], "a LoRA"),
+    ("conditioner.embedders.1.model.ln_final.weight", [4], "Stable Diffusion XL"),
+    ("model.diffusion_model.joint_blocks.0.x.weight", [4, 4], "Stable Diffusion 3"),
+    ("double_blocks.0.img_attn.proj.weight", [4, 4], "Flux"), ("blk.0.attn_q.weight", [4, 4], "a language model"),
+    ("control_model.input_blocks.0.0.weight", [4, 4, 3, 3], "a ControlNet"),
+    ("first_stage_model.decoder.conv_in.weight", [4, 4, 3, 3], "a VAE alone"),
+    ("decoder.conv_in.weight", [4, 4, 3, 3], "a VAE alone"),
+    ("text_model.final_layer_norm.weight", [4], "encoder alone"),
+    ("down_blocks.0.resnets.0.conv1.weight", [4, 4, 3, 3], "a U-Net alone"),
+    ("anything", [4, 4, 3], "not a Stable Diffusion checkpoint"),
+  ])
+  func saysWhatIsNoCheckpoint(tensor: String, shape: [Int], what: String) throws {
+    let path = NSTemporaryDirectory() + "inversion-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: path) }
     var writer = SafetensorsWriter()
-    writer.add("<cat>", shape: [1, 4], values: [1, 2, 3, 4])
+    writer.add(tensor, shape: shape, values: Array(repeating: 1, count: shape.reduce(1, *)))
     try writer.write(to: path)
-    #expect { try DiffusionModel(path: path, parts: .decoder) } throws: { error in
-      (error as? InversionError)?.message.contains("not a Stable Diffusion checkpoint") ?? false
-    }
+    let error = #expect(throws: InversionError.self) { try DiffusionModel(path: path, parts: .decoder) }
+    #expect(error?.code == .badModel && error?.message.contains(what) == true, "\(error?.message ?? "")")
   }
 }

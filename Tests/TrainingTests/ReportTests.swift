@@ -50,6 +50,55 @@ import Testing
     #expect(counted == 4 && trainer.record.bins.allSatisfy { $0.count == 0 || $0.timesteps.lowerBound >= 500 })
   }
 
+  @Test(arguments: [
+    (0.05261, 0.3425, 0.0, [0.1, 0.15, 0.2, 0.25, 0.3]), (0, 110, 1, [0, 20, 40, 60, 80, 100]), (0, 1, 1, [0, 1]),
+    (0, 4, 1, [0, 1, 2, 3, 4]), (0, 2600, 1, [0, 500, 1000, 1500, 2000, 2500]), (0, 0, 1, [0]), (0, .nan, 0, []),
+    (-3e-5, 7e-5, 0, [-2e-5, 0, 2e-5, 4e-5, 6e-5]),
+  ])
+  func axesHaveRoundNumbers(low: Double, high: Double, least: Double, ticks: [Double]) {
+    let found = LineChart.ticks(from: low, to: high, least: least)
+    #expect(found.count == ticks.count && zip(found, ticks).allSatisfy { abs($0 - $1) < 1e-9 }, "\(found)")
+  }
+
+  @Test func aChartOfOneNumberIsLeftOut() throws {
+    let directional = try trainer()
+    _ = Array(directional)
+    let page = try TrainingReport(directional, Provenance(), previews: []).html
+    #expect(!page.contains("<h2>Course</h2>") && !page.contains("<h2>Previews</h2>"), "no section without content")
+    let plain = try trainer { $0.method = .plain }
+    _ = Array(plain)
+    let other = try TrainingReport(plain, Provenance(), previews: []).html
+    #expect(other.contains("<h2>Course</h2>") && other.contains("the vocabulary's mean"))
+    #expect(!other.contains("aria-label=\"learning rate\""))
+  }
+
+  /// What a mark says stands above the frame, where no curve can run through it.
+  @Test func marksAreClearOfTheCurves() {
+    var chart = LineChart(title: "", curves: [.init(name: "", style: "a", points: [(x: 0, y: 1), (x: 10, y: 2)])])
+    chart.marks = [(x: 5, label: "kept: 5")]
+    let places = chart.svg.matches(of: #/y="([0-9.]+)" text-anchor="(?:start|end)">kept/#).compactMap { Double($0.1) }
+    let highest = chart.svg.matches(of: #/,([0-9.]+)/#).compactMap { Double($0.1) }.min()
+    #expect(places.count == 1 && places[0] < (highest ?? 0) - 10)
+  }
+
+  @Test func aPageWithoutLossesIsAPage() throws {
+    let trainer = try trainer()
+    trainer.state.record.bins[7].count = 1
+    let page = try TrainingReport(trainer, Provenance(), previews: []).html
+    #expect(page.contains("700–") && page.contains("width:0%"))
+  }
+
+  @Test func itSaysWhenItIsJudgedByWhatItLearnsFrom() throws {
+    let own = "those that it learns from"
+    #expect(try !TrainingReport(trainer(), Provenance(), previews: []).html.contains(own))
+    let model = try GoldenTraining.model("sd1-tiny")
+    let picture = TestPicture.concept()
+    let judged = try Trainer(
+      model: model, pictures: [picture], settings: TrainingSettings(token: "<a>", initializer: "cat"),
+      validation: [picture])
+    #expect(try TrainingReport(judged, Provenance(), previews: []).html.contains(own))
+  }
+
   @Test func metricsHaveALineAStep() throws {
     let trainer = try trainer()
     let steps = Array(trainer)

@@ -34,6 +34,7 @@ longest() { # PARSER: bytes of an input; short ones reach as much and run faster
 }
 
 echo 15 2>/dev/null >"/proc/$$/autogroup" || true
+[ -e "$scratch/release/Fuzz" ] || echo 'fuzz: building everything with the sanitizers, the first time takes long'
 INVERSION_FUZZ=1 nice Tools/swift.sh swift build -c release --scratch-path "$scratch" --product Fuzz \
   --sanitize fuzzer --sanitize address -Xswiftc -enable-testing
 all=(safetensors torch pickle zip gguf png jpeg webp embedding prompt json tokenizer)

@@ -1,4 +1,5 @@
 import CSystemd
+import Errors
 import Glibc
 import Logging
 
@@ -26,7 +27,7 @@ public struct JournalLog: LogHandler {
 
   public func log(event: LogEvent) {
     let pairs = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-    let message = "\(event.message)" + pairs.map { " \($0.key)=\($0.value)" }.joined()
+    let message = ("\(event.message)" + pairs.map { " \($0.key)=\($0.value)" }.joined()).printable
     var fields = [
       "MESSAGE=\(message)", "PRIORITY=\(StderrLog.priority(of: event.level))", "SYSLOG_IDENTIFIER=inversiond",
     ]

@@ -1,3 +1,4 @@
+import Errors
 import Glibc
 import Logging
 
@@ -19,7 +20,7 @@ public struct StderrLog: LogHandler {
     let pairs = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
     let fields = pairs.map { " \($0.key)=\($0.value)" }.joined()
     let prefix = forJournal ? "<\(Self.priority(of: event.level))>" : "\(Self.time()) \(event.level): "
-    let line = Array("\(prefix)\(event.message)\(fields)\n".utf8)
+    let line = Array("\(prefix)\("\(event.message)\(fields)".printable)\n".utf8)
     // One write a line, so that lines of several threads do not mix. A closed stderr is no reason to stop.
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }

@@ -33,8 +33,8 @@ public enum EmbeddingFile {
   /// The same, but nil for a picture that is nothing else, such as a preview beside the embedding that it shows.
   static func readIfAny(bytes: [UInt8], path: String) throws(InversionError) -> LearnedEmbedding? {
     guard let container = EmbeddingContainer(sniffing: bytes) else {
-      let what = bytes.isEmpty ? "an empty file" : "neither safetensors nor a file of torch, GGUF, PNG or WebP"
-      throw InversionError(.badFile, "'\(path)': \(what); get the embedding again")
+      let what = "neither safetensors nor a file of torch, GGUF, PNG or WebP; get the embedding again"
+      throw InversionError(.badFile, "'\(path)': \(ForeignContent.described(bytes) ?? what)")
     }
     do {
       guard let content = try content(of: bytes, container, path: path) else { return nil }
@@ -115,7 +115,9 @@ public enum EmbeddingFile {
       throw unreadable(path, "not a regular file")
     }
     guard status.st_size <= byteLimit else {
-      throw bad(path, "\(status.st_size) bytes; an embedding file has at most \(byteLimit)")
+      throw bad(
+        path,
+        "\(status.st_size) bytes, an embedding file has at most \(byteLimit); 'inversion models import' takes models")
     }
     // One byte more than there should be tells whether the file grew.
     var bytes = [UInt8](repeating: 0, count: Int(status.st_size) + 1)

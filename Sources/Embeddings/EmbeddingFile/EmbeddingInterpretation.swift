@@ -1,3 +1,5 @@
+import Formats
+
 /// The part of a file that is the embedding, and what to call it.
 struct EmbeddingInterpretation {
   /// One, or one for each cross-attention layer.
@@ -61,13 +63,11 @@ struct EmbeddingInterpretation {
     if let bundled = keys.first(where: { $0.hasPrefix("bundle_emb.") }) {
       throw EmbeddingFault("a LoRA with an embedding inside ('\(bundled)'); not an embedding file")
     }
-    let marks = [".lora_", ".hada_", ".lokr_", "_lora."]
-    if keys.contains(where: { key in key.hasPrefix("lora_") || marks.contains { key.contains($0) } }) {
-      throw EmbeddingFault("a LoRA, not an embedding")
-    }
+    if ForeignContent.isLoRA(keys) { throw EmbeddingFault("a LoRA, not an embedding") }
     let parts = ["model.diffusion_model.", "cond_stage_model.", "first_stage_model.", "text_model.", "down_blocks."]
     if let key = keys.first(where: { key in parts.contains { key.hasPrefix($0) } }) {
-      throw EmbeddingFault("the weights of a model ('\(key)'), not an embedding")
+      throw EmbeddingFault(
+        "the weights of a model ('\(key)'), not an embedding; 'inversion models import' takes models")
     }
   }
 

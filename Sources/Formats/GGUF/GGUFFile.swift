@@ -111,7 +111,7 @@ struct GGUFDirectory {
 
   private static func count(_ reader: inout ByteReader, _ what: String) throws -> Int {
     let count = try reader.count()
-    guard count <= countLimit else { throw FormatFault("\(count) \(what) are too many: too large") }
+    guard count <= countLimit else { throw FormatFault("too large: \(count) \(what)") }
     return count
   }
 
@@ -151,7 +151,7 @@ struct GGUFDirectory {
   private func readAlignment() throws -> Int {
     guard let value = metadata["general.alignment"] else { return Self.defaultAlignment }
     guard case .integer(let number) = value, number > 0, number <= 1 << 20, number & (number - 1) == 0 else {
-      throw FormatFault("bad alignment \(value): no power of two")
+      throw FormatFault("its 'general.alignment' is no power of two")
     }
     return Int(number)
   }

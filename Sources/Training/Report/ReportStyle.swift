@@ -14,12 +14,14 @@ extension TrainingReport {
     polyline { fill: none; stroke-width: 2 } polyline.a { stroke: var(--a) } polyline.b { stroke: var(--b) }
     polyline.c { stroke: var(--c); stroke-dasharray: 5 4; stroke-width: 1.5 } circle.b { fill: var(--b) }
     .key { display: inline-block; width: 18px; height: 3px; margin: 0 6px 3px 14px; vertical-align: middle }
-    .key.a { background: var(--a) } .key.b { background: var(--b) } .key.c { background: var(--c) }
+    .key.a { background: var(--a) } .key.b { background: var(--b) }
+    .key.c { background: none; height: 0; border-top: 2px dashed var(--c) }
+    @media (max-width: 520px) { .tick { font-size: 18px } }
     table { border-collapse: collapse; width: 100%; margin-bottom: .75rem } th { text-align: left; font-weight: 500 }
-    td, th { padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
-      overflow-wrap: anywhere } table:not(.bars) td:first-child { min-width: 6rem }
-    .bars td { white-space: nowrap } .bar { width: 60% } .bar span { display: block; height: .7rem; margin-top: .4rem;
-      background: var(--a) }
+    td, th { padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+    .pairs td { overflow-wrap: anywhere } .pairs td:first-child { min-width: 6rem; width: 25%;
+      overflow-wrap: break-word } .bars td { white-space: nowrap } .bar { width: 60% }
+    .bar span { display: block; height: .7rem; margin-top: .4rem; background: var(--a) }
     .scroll { overflow-x: auto } figure { display: inline-block; margin: 0 .75rem .75rem 0; width: 128px }
     figure img { width: 128px; image-rendering: auto; border-radius: 4px }
     """

@@ -31,7 +31,7 @@ struct TrainingReport {
       section("Previews", previewGrid),
       section("Loss by noise level", binTable + note("Of all pictures so far; high timesteps are nearly pure noise.")),
       section("Health of the word", healthTable + note(healthNote)),
-      section("Course", (hasOneRate ? "" : rateChart.svg) + normChart.svg),
+      section("Course", rateChart.svgUnlessFlat + normChart.svgUnlessFlat),
       section("Settings", table(settingRows)),
       section("Data", table(dataRows)),
     ]
@@ -54,7 +54,10 @@ struct TrainingReport {
     let steps = record.steps.count
     var text = "\(steps) of at most \(trainer.settings.steps) steps"
     if trainer.hasStopped { text += ", ended because the validation loss had settled" }
-    if trainer.rollBacks > 0 { text += ", taken back \(trainer.rollBacks) times because something was not finite" }
+    if trainer.rollBacks > 0 {
+      let often = trainer.rollBacks == 1 ? "once" : "\(trainer.rollBacks) times"
+      text += ", taken back \(often) because something was not finite"
+    }
     if trainer.hasDiverged { text += ", <strong>diverged</strong>" }
     if let loss = trainer.learnedLoss {
       text += ". Kept: step \(trainer.bestStep), validation loss <strong>\(loss.figure)</strong>"
@@ -69,6 +72,8 @@ struct TrainingReport {
   private var lossNote: String {
     "Training losses jump with the timesteps that are drawn: the line is their running mean. The validation loss is of "
       + "fixed pictures, noise and timesteps, so that its changes are the word's."
+      + (judging.isEmpty
+        ? " Here they are those that it learns from: of four pictures, one would be kept to judge by." : "")
   }
 
   private var healthNote: String {
@@ -120,11 +125,9 @@ struct TrainingReport {
 
   private var rateChart: LineChart { chart("learning rate", \.learningRate) }
 
-  private var hasOneRate: Bool { Set(record.steps.map(\.learningRate)).count <= 1 }
-
   private var normChart: LineChart {
     var chart = chart("length of the vectors", \.embeddingNorm)
-    if let last = record.steps.last {
+    if !chart.isFlat, let last = record.steps.last {
       let norm = health.vocabularyNorm
       chart.curves.append(
         .init(name: "the vocabulary's mean", style: "c", points: [(x: 0, y: norm), (x: Double(last.step), y: norm)]))
@@ -134,12 +137,14 @@ struct TrainingReport {
 
   // MARK: Tables
 
+  /// - Parameter head: the columns' names; without them, a row is a name and what it has.
   private func table(_ rows: [[String]], head: [String] = []) -> String {
     func cells(_ row: [String], _ tag: String) -> String {
       "<tr>" + row.map { "<\(tag)>\($0.escaped)</\(tag)>" }.joined() + "</tr>"
     }
     let lines = (head.isEmpty ? [] : [cells(head, "th")]) + rows.map { cells($0, "td") }
-    return "<div class=\"scroll\"><table>" + lines.joined(separator: "\n") + "</table></div>"
+    let table = head.isEmpty ? "<table class=\"pairs\">" : "<table>"
+    return "<div class=\"scroll\">\(table)" + lines.joined(separator: "\n") + "</table></div>"
   }
 
   private var previewGrid: String {
@@ -155,8 +160,9 @@ struct TrainingReport {
     let largest = bins.compactMap(\.mean).max() ?? 1
     let rows = bins.map { bin in
       let mean = bin.mean ?? 0
+      let percent = largest > 0 ? Int(100 * mean / largest) : 0
       return "<tr><td>\(bin.timesteps.lowerBound)–\(bin.timesteps.upperBound - 1)</td><td>\(mean.figure)</td>"
-        + "<td>\(bin.count)</td><td class=\"bar\"><span style=\"width:\(Int(100 * mean / largest))%\"></span></td></tr>"
+        + "<td>\(bin.count)</td><td class=\"bar\"><span style=\"width:\(percent)%\"></span></td></tr>"
     }
     guard !rows.isEmpty else { return "" }
     return "<table class=\"bars\"><tr><th>timesteps</th><th>loss</th><th>pictures</th><th></th></tr>"
@@ -166,27 +172,33 @@ struct TrainingReport {
   private var healthTable: String {
     let rows = health.vectors.enumerated().map { index, vector in
       [
-        "\(index + 1)", "\(vector.norm.figure) (vocabulary \(health.vocabularyNorm.figure))",
+        "\(index + 1)", vector.norm.figure,
         vector.initializerCosine?.figure ?? "–",
         vector.nearest.map { "\($0.word) \(String(format: "%.2f", $0.cosine))" }.joined(separator: ", "),
       ]
     }
     let whole = [
+      ["mean norm of the vocabulary", health.vocabularyNorm.figure],
       health.contextDrift.map { ["context drift", $0.figure] }, health.prior.map { ["prior", $0.figure] },
     ].compactMap(\.self)
-    return table(rows, head: ["vector", "norm", "cosine to the initializer", "nearest words"])
-      + (whole.isEmpty ? "" : table(whole))
+    return table(rows, head: ["vector", "norm", "cosine to initializer", "nearest words, cosine"])
+      + table(whole)
   }
 
   private var settingRows: [[String]] {
     provenance.metadata(of: trainer).filter { $0.key != "pictures_sha256" }.sorted { $0.key < $1.key }
-      .map { [$0.key.replacing("_", with: " "), $0.value] }
+      // The file's "steps" is the step whose vectors it holds.
+      .map { [$0.key == "steps" ? "kept step" : $0.key.replacing("_", with: " "), $0.value] }
+  }
+
+  /// Pictures that are for validation alone.
+  private var judging: [ConceptPicture] {
+    let learned = Set(trainer.pictures.map(\.sha256))
+    return trainer.validationPictures.filter { !learned.contains($0.sha256) }
   }
 
   private var dataRows: [[String]] {
-    let learned = Set(trainer.pictures.map(\.sha256))
-    let judging = trainer.validationPictures.filter { !learned.contains($0.sha256) }
-    return trainer.pictures.map { row($0, $0.caption.isWritten ? $0.caption.words : "") }
+    trainer.pictures.map { row($0, $0.caption.isWritten ? $0.caption.words : "") }
       + judging.map { row($0, "for validation alone") }
   }
 
