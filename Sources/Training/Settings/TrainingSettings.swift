@@ -10,8 +10,8 @@ public enum TrainingMethod: String, Sendable, CaseIterable, Codable {
   case plain = "ti"
 
   /// A directional step turns the vector by this angle. The paper takes 0.01 and 400 steps. On the concept sets 50
-  /// steps of 0.1 come as far as 100 of 0.05, but the lowest validation loss in 400 is 0.9 % higher (mean of six sets): so
-  /// steps are long first and shorter from there on.
+  /// steps of 0.1 come as far as 100 of 0.05, but the lowest validation loss in 400 is 0.9 % higher (mean of six
+  /// sets): so steps are long first and shorter from there on.
   public var defaultLearningRate: LearningRateSchedule {
     switch self {
     case .directional: LearningRateSchedule([.init(rate: 0.1, lastStep: 100), .init(rate: 0.05, lastStep: nil)])
