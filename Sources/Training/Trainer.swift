@@ -149,7 +149,9 @@ public final class Trainer: Sequence, IteratorProtocol {
     guard let validation, step % settings.stopping.interval == 0 || step == settings.steps else { return nil }
     guard let loss = validationLoss(validation) else { return nil }
     progress.stopping.add(loss, step: step, rows: shownRows)
-    progress.hasStopped = settings.stopping.isAutomatic && progress.stopping.hasSettled(settings.stopping)
+    // Long first steps are there to come near; what has settled while they last can still fall.
+    let isNear = step > settings.effectiveLearningRate.lastChange
+    progress.hasStopped = settings.stopping.isAutomatic && isNear && progress.stopping.hasSettled(settings.stopping)
     return loss
   }
 

@@ -13,7 +13,7 @@ struct CourseOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Length of the steps, or '0.005:100, 1e-3:1000, 1e-5'. By default 0.05 for dti, 0.005 for ti.",
+      "Length of the steps, or '0.005:100, 1e-3:1000, 1e-5'. By default '0.1:100, 0.05' for dti, 0.005 for ti.",
       valueName: "rate"))
   var learningRate: String?
 
@@ -43,10 +43,7 @@ struct CourseOptions: ParsableArguments {
     (settings.steps, settings.method, settings.batch, settings.accumulate) = (steps, method, batch, accumulate)
     (settings.gradientClip, settings.averageDecay, settings.seed) = (gradientClip, average == 0 ? nil : average, seed)
     guard learningRate != nil || schedule != .constant || warmUp != 0 else { return }
-    var rate =
-      try learningRate.map { try LearningRateSchedule(text: $0) }
-      ?? LearningRateSchedule(
-        method.defaultLearningRate)
+    var rate = try learningRate.map { try LearningRateSchedule(text: $0) } ?? method.defaultLearningRate
     (rate.shape, rate.warmUp) = (schedule, warmUp)
     settings.learningRate = rate
   }

@@ -37,7 +37,7 @@ import Testing
     try body(folder)
   }
 
-  /// Everything that has state: moments, average, tags, crops, validation.
+  /// Everything that has state: moments, average, tags, crops, validation, the automatic stop (of the last in step 7).
   private static let kinds: [@Sendable (inout TrainingSettings) -> Void] = [
     { _ in },
     { settings in
@@ -45,9 +45,13 @@ import Testing
       (settings.loss.offsetNoise, settings.loss.minSNR, settings.accumulate) = (0.1, 5, 2)
       settings.loss.contextWeight = 0.1
     },
+    { settings in
+      settings.learningRate = LearningRateSchedule([.init(rate: 0.1, lastStep: 6), .init(rate: 0.05, lastStep: nil)])
+      (settings.stopping.interval, settings.stopping.window, settings.stopping.threshold) = (1, 2, 100)
+    },
   ]
 
-  @Test(arguments: [0, 1], [1, 3, 5])
+  @Test(arguments: [0, 1, 2], [1, 3, 5])
   func goesOnBitByBit(kind: Int, cut: Int) throws {
     try withFolder { folder in
       let settings = settings(Self.kinds[kind])
@@ -65,6 +69,7 @@ import Testing
       let rest = Array(second)
       #expect(rest.map(\.loss) == wholeSteps.dropFirst(cut).map(\.loss))
       #expect(rest.map(\.validationLoss) == wholeSteps.dropFirst(cut).map(\.validationLoss))
+      #expect(second.hasStopped == (kind == 2) && second.hasStopped == whole.hasStopped)
       #expect(second.rows == whole.rows && second.record.bins == whole.record.bins)
       let (one, other) = (try whole.learnedEmbedding(), try second.learnedEmbedding())
       #expect(one.vectors == other.vectors && one.metadata == other.metadata)

@@ -14,10 +14,12 @@ import Testing
 
   init() throws { model = try GoldenTraining.model("sd1-tiny") }
 
-  private func settings(_ change: (inout TrainingSettings) -> Void = { _ in }) -> TrainingSettings {
+  private func settings(
+    _ change: (inout TrainingSettings) throws -> Void = { _ in }
+  ) rethrows -> TrainingSettings {
     var settings = TrainingSettings(token: "<spot>", initializer: "cat")
     (settings.steps, settings.batch) = (4, 2)
-    change(&settings)
+    try change(&settings)
     return settings
   }
 
@@ -81,6 +83,34 @@ import Testing
     let again = ValidationLoss(model: model, pictures: pictures, window: settings.timesteps, draws: 8)
     #expect(try abs(mean(again.losses(vectors: learned.vectors)) - best.1) < 1e-9)
     #expect(try abs(mean(again.losses(text: "cat")) - (trainer.initializerLoss ?? 0)) < 1e-9)
+  }
+
+  @Test func theAutomaticStopWaitsForTheLastRate() throws {
+    func steps(_ rate: String, automatic: Bool = true) throws -> Int {
+      let settings = try settings {
+        $0.steps = 8
+        $0.learningRate = try LearningRateSchedule(text: rate)
+        // Whatever the losses are, they count as settled as soon as there are three.
+        ($0.stopping.interval, $0.stopping.window, $0.stopping.threshold) = (1, 2, 100)
+        $0.stopping.isAutomatic = automatic
+      }
+      let trainer = try Trainer(model: model, pictures: pictures, settings: settings, validation: pictures)
+      return Array(trainer).count
+    }
+    #expect(try steps("0.1") == 2 && steps("0.1:1, 0.05") == 2)
+    #expect(try steps("0.2:2, 0.1:5, 0.05") == 6)
+    #expect(try steps("0.1:12, 0.05") == 8, "the rate would change after the last step")
+    #expect(try steps("0.1:5, 0.05", automatic: false) == 8)
+  }
+
+  @Test func directionalStepsAreLongFirstByDefault() throws {
+    let schedule = try settings().effectiveLearningRate
+    let rates = [1, 100, 101, 400].map { schedule.rate(step: $0, of: 400) }
+    #expect(rates == [0.1, 0.1, 0.05, 0.05])
+    let (steps, trainer) = try train(settings { $0.method = .plain })
+    #expect(steps.allSatisfy { $0.learningRate == 0.005 })
+    #expect(try trainer.learnedEmbedding().metadata["learning_rate"] == "0.005")
+    #expect(try train(settings()).trainer.learnedEmbedding().metadata["learning_rate"] == "0.1:100, 0.05")
   }
 
   @Test func accumulationIsOneLargeBatch() throws {

@@ -26,6 +26,8 @@ public struct LearningRateSchedule: Sendable, Equatable, Codable {
 
   public init(_ rate: Double) { pieces = [Piece(rate: rate, lastStep: nil)] }
 
+  init(_ pieces: [Piece]) { self.pieces = pieces }
+
   /// Reads a rate, or AUTOMATIC1111's text: `0.005:100, 1e-3:1000, 1e-5` is 0.005 up to step 100, 0.001 up to step
   /// 1000, and 0.00001 from there on. After the last piece its rate goes on.
   /// - Throws: `invalidArgument` naming the piece.
@@ -62,6 +64,9 @@ public struct LearningRateSchedule: Sendable, Equatable, Codable {
     let rate = (pieces.first { $0.lastStep.map { step <= $0 } ?? true } ?? pieces[pieces.count - 1]).rate
     return rate * factor(done: step - 1, of: steps)
   }
+
+  /// The step after which the last piece holds; 0 where there is only one.
+  var lastChange: Int { pieces.dropLast().last?.lastStep ?? 0 }
 
   private func factor(done: Int, of steps: Int) -> Double {
     if done < warmUp { return Double(done) / Double(warmUp) }
