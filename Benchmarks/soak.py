@@ -26,7 +26,8 @@ import threading
 import time
 
 SAMPLE_SECONDS = 1.0
-# Between jobs memory shows what is held, and not what was at work: so often all clients pause.
+# What was allocated and not freed tells a leak from memory that is free and not given back; while jobs run both move. So
+# often all clients pause.
 RESTS = 24
 REST_SECONDS = 2.0
 # Of the fitted line through the second half; a leak of a connection's memory shows as far more.
@@ -189,14 +190,23 @@ class Soak:
         if status != 200:
             self.fault(f"look: {status}")
 
-    def rest(self, pid: int) -> float:
-        """Resident MiB while all clients pause."""
+    def metric(self, name: str) -> float:
+        connection = Connection(self.path)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    def rest(self) -> float:
+        """Allocated MiB while all clients pause."""
         self.may_ask.clear()
         try:
             while (status := self.ask("GET", "/v1/status")[1]) and ("current" in status or status["queue"]["waiting"]):
                 time.sleep(0.1)
             time.sleep(REST_SECONDS)
-            return status_of(pid)[0]
+            return self.metric("inversion_allocated_bytes") / 2**20
         finally:
             self.may_ask.set()
 
@@ -284,7 +294,7 @@ def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> d
     while any(thread.is_alive() for thread in threads):
         samples.append((time.monotonic() - began, status_of(daemon.pid)[0]))
         if samples[-1][0] >= (len(rests) + 1) * 60 * arguments.minutes / RESTS:
-            rests.append((time.monotonic() - began, soak.rest(daemon.pid)))
+            rests.append((time.monotonic() - began, soak.rest()))
         time.sleep(SAMPLE_SECONDS)
     left_over = []
     # Jobs of clients that left end within a step.
@@ -303,8 +313,8 @@ def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> d
         "faults": soak.faults[:20], "fault_count": len(soak.faults), "left_over": left_over,
         "mib_at_start": round(start[0], 1), "mib_at_end": round(samples[-1][1], 1),
         "mib_largest": round(max(mib for _, mib in samples), 1), "slope_mib_per_hour": round(slope(samples), 1),
-        "mib_at_rest": [round(mib, 1) for _, mib in rests],
-        "slope_at_rest_mib_per_hour": round(slope(rests), 1),
+        "allocated_mib_at_rest": [round(mib, 2) for _, mib in rests],
+        "allocated_slope_mib_per_hour": round(slope(rests), 2),
     }
 
 

@@ -347,8 +347,9 @@ def soak(result: dict) -> list[str]:
          ("resident MiB: start, end, largest",
           f"{result['mib_at_start']}, {result['mib_at_end']}, {result['mib_largest']}"),
          ("slope over the second half, MiB an hour", f"{result['slope_mib_per_hour']:+.1f}"),
-         ("the same while all clients pause, and the memory then", "{:+.1f}, {:.0f} to {:.0f} MiB".format(
-             result["slope_at_rest_mib_per_hour"], min(result["mib_at_rest"]), max(result["mib_at_rest"])))],
+         ("slope of what is allocated while all clients pause; from, to", "{:+.2f} MiB an hour; {:.2f}, {:.2f} MiB".format(
+             result["allocated_slope_mib_per_hour"], result["allocated_mib_at_rest"][0],
+             result["allocated_mib_at_rest"][-1]))],
         f"{result['minutes']:.0f} minutes, {result['clients']} clients at once, {result['date']}.")
 
 

@@ -11,6 +11,16 @@ struct csystemd_peer {
   uint32_t gid;
 };
 
-// Gives freed memory back to the system; the header that has it is in no module.
+// What the C library tells of its heap; the header that has these is in no module.
+struct mallinfo2 {
+  unsigned long arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
+};
+struct mallinfo2 mallinfo2(void);
 int malloc_trim(unsigned long pad);
+// Gives freed memory back to the system.
 static inline void csystemd_release_memory(void) { malloc_trim(0); }
+// Bytes that were allocated and not freed.
+static inline unsigned long csystemd_allocated_bytes(void) {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}

@@ -111,7 +111,7 @@ import Wire
     for line in [
       "inversion_jobs_total{end=\"done\"} 1", "inversion_jobs_total{end=\"unknown_embedding\"} 1",
       "inversion_pictures_total 2", "inversion_steps_total 3", "inversion_jobs_waiting 0", "inversion_embeddings 0",
-      "# TYPE inversion_resident_bytes gauge",
+      "# TYPE inversion_resident_bytes gauge", "# TYPE inversion_allocated_bytes gauge",
     ] { #expect(text.contains(line + "\n"), "\(text)") }
     // Every line is a comment or a name with a value.
     let sample = /inversion_\w+(\{\w+="\w+"\})? [0-9.e+-]+/

@@ -41,6 +41,7 @@ def main() -> None:
     for key, count in grown.items():
         assert after[key] - before.get(key, 0) == count, (key, before.get(key), after[key])
     assert after[("inversion_embeddings",)] == 1 and after[("inversion_resident_bytes",)] > 1 << 20
+    assert after[("inversion_allocated_bytes",)] > 1 << 16
     print("prometheus: done")
 
 
