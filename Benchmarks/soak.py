@@ -26,8 +26,8 @@ import threading
 import time
 
 SAMPLE_SECONDS = 1.0
-# What was allocated and not freed tells a leak from memory that is free and not given back; while jobs run both move. So
-# often all clients pause.
+# What was allocated and not freed tells a leak from memory that is free and not given back. While jobs run both move:
+# so often all clients pause.
 RESTS = 24
 REST_SECONDS = 2.0
 # Of the fitted line through the second half; a leak of a connection's memory shows as far more.

@@ -333,7 +333,8 @@ def embeddings(result: dict) -> list[str]:
 
 
 def soak(result: dict) -> list[str]:
-    did = result["actions"]
+    did, rests = result["actions"], result["allocated_mib_at_rest"]
+    held = f"{rests[0]:.1f}, {rests[-1]:.1f} MiB, {result['allocated_slope_mib_per_hour']:+.1f} MiB an hour"
     return pairs(
         [("pictures whose words, seeds and bytes were checked", f"{did['picture']:,}"),
          ("streams of events, of which clients left or cancelled",
@@ -347,9 +348,7 @@ def soak(result: dict) -> list[str]:
          ("resident MiB: start, end, largest",
           f"{result['mib_at_start']}, {result['mib_at_end']}, {result['mib_largest']}"),
          ("slope over the second half, MiB an hour", f"{result['slope_mib_per_hour']:+.1f}"),
-         ("slope of what is allocated while all clients pause; from, to", "{:+.2f} MiB an hour; {:.2f}, {:.2f} MiB".format(
-             result["allocated_slope_mib_per_hour"], result["allocated_mib_at_rest"][0],
-             result["allocated_mib_at_rest"][-1]))],
+         ("allocated while all clients pause: at first, at last, slope over the second half", held)],
         f"{result['minutes']:.0f} minutes, {result['clients']} clients at once, {result['date']}.")
 
 

@@ -7,7 +7,7 @@
 #define LANES 16
 #define VECTORS 4
 #define BF16 1
-#define EXP2(x) ((vector)exp2_avx512((__m512)(x)))
+#define EXP2(x) ((vector)short_exp2_avx512((__m512)(x)))
 #define DOT(acc, a, b) ((vector)_mm512_dpbf16_ps((__m512)(acc), (__m512bh)(a), (__m512bh)(b)))
 #define HALVES(even, odd) ((vector)_mm512_cvtne2ps_pbh((__m512)(odd), (__m512)(even)))
 #define PAIRS(halves) ((vector)interleaved((__m512i)(halves)))
@@ -19,15 +19,7 @@ static inline __m512i interleaved(__m512i halves) {
   return _mm512_permutexvar_epi16(order, halves);
 }
 
-/// x = n + r with 0 <= r < 1, a polynomial of r, times 2^n, which saturates.
-static inline __m512 exp2_avx512(__m512 x) {
-  const __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF);
-  __m512 p = _mm512_fmadd_ps(r, _mm512_set1_ps(0.07802452f), _mm512_set1_ps(0.22606716f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.69583356f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.99992520f));
-  return _mm512_scalef_ps(p, x);
-}
-
+#include "short-exp2-avx512.h"
 #include "gradient.h"
 
 void inv_bf16_attention_ukernel_64x4__avx512bf16(const struct inv_attention *a, size_t first, size_t count,

@@ -8,18 +8,10 @@
 #define VECTORS 4
 #define BF16 0
 #define DOT16(acc, a, b) ((bits)_mm512_dpwssd_epi32((__m512i)(acc), (__m512i)(a), (__m512i)(b)))
-#define EXP2(x) ((vector)exp2_avx512((__m512)(x)))
+#define EXP2(x) ((vector)short_exp2_avx512((__m512)(x)))
 #define SHORT_EXP2(x) EXP2(x)
 
-/// x = n + r with 0 <= r < 1, a polynomial of r, times 2^n, which saturates.
-static inline __m512 exp2_avx512(__m512 x) {
-  const __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF);
-  __m512 p = _mm512_fmadd_ps(r, _mm512_set1_ps(0.07802452f), _mm512_set1_ps(0.22606716f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.69583356f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.99992520f));
-  return _mm512_scalef_ps(p, x);
-}
-
+#include "short-exp2-avx512.h"
 #include "integer-gradient.h"
 
 void inv_i16_attention_ukernel_64x4__avx512vnni(const struct inv_attention *a, size_t first, size_t count,

@@ -34,9 +34,7 @@ extension Services {
     text.add("embeddings_rejected", .gauge, "Embedding files that are not in force.", Double(table.rejected.count))
     text.add("embeddings_generation", .gauge, "Changes of the embeddings.", Double(table.generation))
     text.add("resident_bytes", .gauge, "Memory of the process.", Double(residentBytes()))
-    text.add(
-      "allocated_bytes", .gauge, "Memory that was allocated and not freed; the resident rest is room between, and files.",
-      Double(csystemd_allocated_bytes()))
+    text.add("allocated_bytes", .gauge, "Memory allocated and not freed.", Double(csystemd_allocated_bytes()))
     text.add("peak_bytes", .gauge, "The largest memory that it has had.", Double(peakBytes()))
     return text.text
   }
