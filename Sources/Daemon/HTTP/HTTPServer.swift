@@ -62,7 +62,10 @@ final class HTTPServer: Sendable {
         // Now, because a client that has left is nobody any more when its request's turn comes.
         Peer.read(channel).flatMap { peer in
           connections.add(channel, peer)
-          return child.setup(channel: channel, logger: logger).map { Connection($0) }
+          let connection = child.setup(channel: channel, logger: logger).map { Connection($0) }
+          // Of one that has closed meanwhile: nobody serves it.
+          connection.whenFailure { _ in connections.forget(channel) }
+          return connection
         }
       }
   }
