@@ -19,7 +19,7 @@ let package = Package(
   targets: [
     // C: microkernels and system libraries.
     .target(name: "CKernels", exclude: ["README.md"], cSettings: [.unsafeFlags(["-O3"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .target(name: "COpenBLAS"),
     .target(
       name: "CImageCodecs",
       linkerSettings: [

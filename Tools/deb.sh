@@ -30,7 +30,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: Inversion <inversion@localhost>
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
-Depends: $(libraries), systemd (>= 247)
+Depends: $(libraries), libopenblas0, systemd (>= 247)
 Section: graphics
 Priority: optional
 Description: teach a text-to-image model new words, and draw with them
