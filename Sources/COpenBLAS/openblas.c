@@ -13,8 +13,8 @@ static void (*sgemm)(int, int, int, int, int, int, float, const float *, int, co
 static void (*dgemm)(int, int, int, int, int, int, double, const double *, int, const double *, int, double, double *,
                      int);
 
-/// Debian 12's OpenBLAS knows Intel's processors by their numbers, and takes those that came later for one of 2004: four
-/// times slower. It reads the name of its kernels when it is loaded. The first variable that is added to an environment
+/// Debian 12's OpenBLAS knows Intel's processors by their numbers, and takes those that came later for one of 2004,
+/// four times slower. It reads the name of its kernels when it is loaded. The first variable that is added to an environment
 /// leaves the old list in place for who reads it meanwhile; before `main` it would hide the arguments from Swift, which
 /// finds them beside that list.
 static void name_kernels(void) {
