@@ -14,9 +14,10 @@ static void (*dgemm)(int, int, int, int, int, int, double, const double *, int, 
                      int);
 
 /// Debian 12's OpenBLAS knows Intel's processors by their numbers, and takes those that came later for one of 2004,
-/// four times slower. It reads the name of its kernels when it is loaded. The first variable that is added to an environment
-/// leaves the old list in place for who reads it meanwhile; before `main` it would hide the arguments from Swift, which
-/// finds them beside that list.
+/// four times slower. It reads the name of its kernels when it is loaded.
+///
+/// The first variable that is added to an environment leaves the old list in place for who reads it meanwhile. Before
+/// `main` it would hide the arguments from Swift, which finds them beside that list.
 static void name_kernels(void) {
 #if defined(__x86_64__)
   if (!__builtin_cpu_is("intel") || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
