@@ -206,14 +206,19 @@ public actor GenerationService {
       result = .failure(InversionError(.internal, "job '\(job.id)': \(error)"))
     }
     shelf.touch()
-    job.finish(result)
-    onEnd(JobRecord(job, result))
+    end(job, result)
     running = nil
     unloadLater()
     runNextIfIdle()
     // A picture's buffers go back to the system while nobody waits for another one.
     if running == nil { shelf.releaseFreed() }
     resumeDrainIfDone()
+  }
+
+  /// Who has the answer finds it counted and logged.
+  private func end(_ job: Job, _ result: Result<GenerateReply, InversionError>) {
+    onEnd(JobRecord(job, result))
+    job.finish(result)
   }
 
   /// - Throws: `.busy` with the figures, rather than being killed by the kernel.
@@ -244,9 +249,7 @@ public actor GenerationService {
 
   private func dropIfWaiting(_ job: Job) {
     if queue.remove(where: { $0 === job }) != nil {
-      let failure = Result<GenerateReply, InversionError>.failure(job.cancellation)
-      job.finish(failure)
-      onEnd(JobRecord(job, failure))
+      end(job, .failure(job.cancellation))
       resumeDrainIfDone()
     }
   }
