@@ -104,7 +104,7 @@ package func openRegularFile(_ path: String) throws -> (fd: Int32, size: Int) {
   let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   guard fd >= 0 else {
     let error = fileError(path, "cannot be opened")
-    guard case .danglingLink = Absence(path), let reason = Absence(path) else { throw error }
+    guard let reason = Absence(path), case .danglingLink = reason else { throw error }
     throw InversionError(.fileUnavailable, "'\(path)': \(reason); get it again")
   }
   var status = stat()

@@ -178,16 +178,18 @@ INLINE void add_query_vectors(const int m, const struct gradient *g, size_t quer
 INLINE void add_queries(const struct gradient *g, size_t query, size_t queries, size_t n) {
   for (size_t c = 0; c < g->across;) {
     const size_t left = g->across - c, passes = (left + VECTORS - 1) / VECTORS, m = (left + passes - 1) / passes;
-    switch (m) {
-      case 1: add_query_vectors(1, g, query, queries, n, c); break;
-      case 2: add_query_vectors(2, g, query, queries, n, c); break;
-#if VECTORS == 4
-      case 3: add_query_vectors(3, g, query, queries, n, c); break;
-      default: add_query_vectors(4, g, query, queries, n, c); break;
-#endif
-    }
+    WITH_VECTORS(m, add_query_vectors, g, query, queries, n, c)
     c += m;
   }
+}
+
+/// The sums of `count` keys as dK and dV.
+static void write_keys(const struct gradient *g, size_t key, size_t count, size_t lanes) {
+  const struct inv_attention_gradient *a = g->of;
+  float one[VECTORS * LANES], scale[VECTORS * LANES];
+  for (size_t i = 0; i < VECTORS * LANES; i++) one[i] = 1, scale[i] = a->scale;
+  write_rows((const float *)g->dv, one, lanes, count, a->width, a->dv + key * a->dv_stride, a->dv_stride);
+  write_rows((const float *)g->dk, scale, lanes, count, a->width, a->dk + key * a->dk_stride, a->dk_stride);
 }
 
 /// dK and dV of `count` keys in `n` vectors, and their part of dQ.
@@ -208,10 +210,7 @@ INLINE void key_tile(const int n, const struct gradient *g, size_t key, size_t c
     add_keys(n, g, units, g->ds, g->dy_q + rows, g->dk);
     add_queries(g, query, queries, n);
   }
-  float one[VECTORS * LANES], scale[VECTORS * LANES];
-  for (size_t i = 0; i < VECTORS * LANES; i++) one[i] = 1, scale[i] = a->scale;
-  write_rows((const float *)g->dv, one, keys, count, a->width, a->dv + key * a->dv_stride, a->dv_stride);
-  write_rows((const float *)g->dk, scale, keys, count, a->width, a->dk + key * a->dk_stride, a->dk_stride);
+  write_keys(g, key, count, keys);
 }
 
 /// The sums of dS K as dQ.
@@ -229,14 +228,7 @@ INLINE void attention_gradient(const struct inv_attention_gradient *a, void *scr
   prepare(&g);
   for (size_t key = 0; key < a->keys; key += VECTORS * LANES) {
     const size_t count = a->keys - key < VECTORS * LANES ? a->keys - key : VECTORS * LANES;
-    switch ((count + LANES - 1) / LANES) {
-      case 1: key_tile(1, &g, key, count); break;
-      case 2: key_tile(2, &g, key, count); break;
-#if VECTORS == 4
-      case 3: key_tile(3, &g, key, count); break;
-      default: key_tile(4, &g, key, count); break;
-#endif
-    }
+    WITH_VECTORS(vectors_of(count), key_tile, &g, key, count)
   }
   write_queries(&g);
 }

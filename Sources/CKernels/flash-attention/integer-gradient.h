@@ -170,14 +170,7 @@ INLINE void add_integer_query_vectors(const int m, const struct gradient *g, siz
 INLINE void add_integer_queries(const struct gradient *g, size_t query, size_t queries, size_t n, float scale) {
   for (size_t c = 0; c < g->across;) {
     const size_t left = g->across - c, passes = (left + VECTORS - 1) / VECTORS, m = (left + passes - 1) / passes;
-    switch (m) {
-      case 1: add_integer_query_vectors(1, g, query, queries, n, c, scale); break;
-      case 2: add_integer_query_vectors(2, g, query, queries, n, c, scale); break;
-#if VECTORS == 4
-      case 3: add_integer_query_vectors(3, g, query, queries, n, c, scale); break;
-      default: add_integer_query_vectors(4, g, query, queries, n, c, scale); break;
-#endif
-    }
+    WITH_VECTORS(m, add_integer_query_vectors, g, query, queries, n, c, scale)
     c += m;
   }
 }
@@ -207,10 +200,7 @@ INLINE void integer_key_tile(const int n, struct integer_gradient *integer, size
     add_integer_keys(n, g, units, (const bits *)g->ds, g->dy_q + rows, ds.from * q_scale, g->dk);
     add_integer_queries(g, query, queries, n, ds.from * integer->k_rows_scale);
   }
-  float one[VECTORS * LANES], scale[VECTORS * LANES];
-  for (size_t i = 0; i < VECTORS * LANES; i++) one[i] = 1, scale[i] = a->scale;
-  write_rows((const float *)g->dv, one, keys, count, a->width, a->dv + key * a->dv_stride, a->dv_stride);
-  write_rows((const float *)g->dk, scale, keys, count, a->width, a->dk + key * a->dk_stride, a->dk_stride);
+  write_keys(g, key, count, keys);
 }
 
 INLINE void integer_attention_gradient(const struct inv_attention_gradient *a, void *scratch) {
@@ -222,14 +212,7 @@ INLINE void integer_attention_gradient(const struct inv_attention_gradient *a, v
   prepare_integers(&integer);
   for (size_t key = 0; key < a->keys; key += VECTORS * LANES) {
     const size_t count = a->keys - key < VECTORS * LANES ? a->keys - key : VECTORS * LANES;
-    switch ((count + LANES - 1) / LANES) {
-      case 1: integer_key_tile(1, &integer, key, count); break;
-      case 2: integer_key_tile(2, &integer, key, count); break;
-#if VECTORS == 4
-      case 3: integer_key_tile(3, &integer, key, count); break;
-      default: integer_key_tile(4, &integer, key, count); break;
-#endif
-    }
+    WITH_VECTORS(vectors_of(count), integer_key_tile, &integer, key, count)
   }
   write_queries(&integer.base);
 }

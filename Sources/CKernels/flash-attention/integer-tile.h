@@ -152,10 +152,7 @@ INLINE void attend_integers(const int n, const struct inv_attention *a, size_t f
     k += keys * units;
     v += v_units * channels;
   }
-  if (a->log_sums) {
-    const float *unit = (const float *)tile.unit, *sums = (const float *)tile.sums;
-    for (size_t i = 0; i < count; i++) a->log_sums[first + i] = unit[i] + log2f(sums[i]);
-  }
+  write_log_sums(a, first, count, &tile);
   UNROLL for (int i = 0; i < n; i++) tile.sums[i] = 1.0f / tile.sums[i] + 0 * q_scales[i];
   write_rows((const float *)o, (const float *)tile.sums, lanes, count, a->width, a->output + first * a->output_stride,
              a->output_stride);
@@ -164,12 +161,5 @@ INLINE void attend_integers(const int n, const struct inv_attention *a, size_t f
 /// As many vectors as the queries need.
 INLINE void integer_attention_tile(const struct inv_attention *a, size_t first, size_t count, void *scratch) {
   assert(count >= 1 && count <= VECTORS * LANES && first + count <= a->queries && a->keys >= 1);
-  switch ((count + LANES - 1) / LANES) {
-    case 1: return attend_integers(1, a, first, count, scratch);
-    case 2: return attend_integers(2, a, first, count, scratch);
-#if VECTORS == 4
-    case 3: return attend_integers(3, a, first, count, scratch);
-    default: return attend_integers(4, a, first, count, scratch);
-#endif
-  }
+  WITH_VECTORS(vectors_of(count), attend_integers, a, first, count, scratch)
 }

@@ -203,6 +203,13 @@ static void write_rows(const float *sums, const float *factors, size_t lanes, si
   }
 }
 
+/// What the gradient will want to know of each query.
+static void write_log_sums(const struct inv_attention *a, size_t first, size_t count, const struct tile *tile) {
+  if (!a->log_sums) return;
+  const float *unit = (const float *)tile->unit, *sums = (const float *)tile->sums;
+  for (size_t i = 0; i < count; i++) a->log_sums[first + i] = unit[i] + log2f(sums[i]);
+}
+
 /// A tile of `n` vectors of queries.
 INLINE void attend(const int n, const struct inv_attention *a, size_t first, size_t count, void *scratch) {
   const size_t lanes = (size_t)n * LANES, end = first + count;
@@ -230,24 +237,34 @@ INLINE void attend(const int n, const struct inv_attention *a, size_t first, siz
     k += keys * units;
     v += v_units * channels;
   }
-  if (a->log_sums) {
-    const float *unit = (const float *)tile.unit, *sums = (const float *)tile.sums;
-    for (size_t i = 0; i < count; i++) a->log_sums[first + i] = unit[i] + log2f(sums[i]);
-  }
+  write_log_sums(a, first, count, &tile);
   UNROLL for (int i = 0; i < n; i++) tile.sums[i] = 1.0f / tile.sums[i];
   write_rows((const float *)o, (const float *)tile.sums, lanes, count, a->width, a->output + first * a->output_stride,
              a->output_stride);
 }
 
+/// Vectors that hold so many rows.
+INLINE size_t vectors_of(size_t rows) { return (rows + LANES - 1) / LANES; }
+
+/// `function(n, ...)` with an `n` of 1...VECTORS that the compiler knows, so that vectors stay in registers.
+#if VECTORS == 4
+#define WITH_VECTORS(n, function, ...)          \
+  switch (n) {                                  \
+    case 1: function(1, __VA_ARGS__); break;    \
+    case 2: function(2, __VA_ARGS__); break;    \
+    case 3: function(3, __VA_ARGS__); break;    \
+    default: function(4, __VA_ARGS__); break;   \
+  }
+#else
+#define WITH_VECTORS(n, function, ...)          \
+  switch (n) {                                  \
+    case 1: function(1, __VA_ARGS__); break;    \
+    default: function(2, __VA_ARGS__); break;   \
+  }
+#endif
+
 /// As many vectors as the queries need.
 INLINE void attention_tile(const struct inv_attention *a, size_t first, size_t count, void *scratch) {
   assert(count >= 1 && count <= VECTORS * LANES && first + count <= a->queries && a->keys >= 1);
-  switch ((count + LANES - 1) / LANES) {
-    case 1: return attend(1, a, first, count, scratch);
-    case 2: return attend(2, a, first, count, scratch);
-#if VECTORS == 4
-    case 3: return attend(3, a, first, count, scratch);
-    default: return attend(4, a, first, count, scratch);
-#endif
-  }
+  WITH_VECTORS(vectors_of(count), attend, a, first, count, scratch)
 }
