@@ -228,6 +228,12 @@ class Soak:
                 self.fault(f"{action.__name__}: lost: {error!r}")
 
 
+def is_listening(path: str) -> bool:
+    """A socket has its path before it listens."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+
+
 def status_of(pid: int) -> tuple[float, int]:
     """Resident MiB and open descriptors."""
     with open(f"/proc/{pid}/status") as file:
@@ -275,7 +281,7 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> dict:
-    while not os.path.exists(path):
+    while not is_listening(path):
         if daemon.poll() is not None:
             sys.exit("soak: the daemon did not start")
         time.sleep(0.05)

@@ -3,6 +3,13 @@ import Kernels
 import Ops
 import Tensors
 
+/// A shape's time, and what the processor's ceiling was meanwhile.
+struct Measured {
+  var milliseconds: Double
+  /// 10^9 operations a second; nil where the processor lacks the instructions, or where nobody asked.
+  var ceiling: Double?
+}
+
 /// Times of one shape on all threads, through the ops that a network calls.
 struct Measurements {
   let runs: Int
@@ -10,32 +17,25 @@ struct Measurements {
 
   init(runs: Int) { self.runs = runs }
 
-  /// The median of several runs after one, in milliseconds.
-  func milliseconds(_ body: () -> Void) -> Double {
+  /// The median of several runs after one.
+  func milliseconds(_ body: () -> Void) -> Double { measured(body, beside: nil).milliseconds }
+
+  /// The same with a turn of the ceiling's loop before each run: a processor's clock moves with its heat and its
+  /// neighbours, so a share of the ceiling is told only between times that stand side by side.
+  func measured(_ body: () -> Void, beside ceiling: Ceiling?) -> Measured {
     body()
     let clock = ContinuousClock()
-    let times = (0..<runs).map { _ in clock.measure(body) }.sorted()
-    let median = times[runs / 2].components
-    return Double(median.seconds) * 1e3 + Double(median.attoseconds) / 1e15
-  }
-
-  /// Operations a second that all threads together reach in registers; nil where the processor lacks the instructions.
-  static func ceiling(_ loop: @escaping @Sendable (Int) -> Double) -> Double? {
-    let rounds = 1_000_000
-    guard loop(1) > 0 else { return nil }
-    let clock = ContinuousClock()
-    // The best of several: other work can only slow it down.
-    let rates = (0..<9).map { _ -> Double in
-      let operations = loop(rounds) * Double(Parallel.threads)
-      let time = clock.measure { Parallel.forEach(Parallel.threads) { _ in _ = loop(rounds) } }.components
-      return operations / (Double(time.seconds) + Double(time.attoseconds) / 1e18)
+    var (times, rates): ([Double], [Double]) = ([], [])
+    for _ in 0..<runs {
+      if let ceiling { rates.append(ceiling.rate()) }
+      times.append(clock.measure(body) / .milliseconds(1))
     }
-    return rates.max()
+    return Measured(milliseconds: times.sorted()[runs / 2], ceiling: rates.isEmpty ? nil : rates.sorted()[runs / 2])
   }
 
   /// A product with int8 weights, or with weights in f16 where a plan keeps those. Quantising the rows of x is not part
   /// of it: the layers of a network share that.
-  func product(m: Int, n: Int, k: Int, taps: Int, stride: Int, half: Bool) -> Double {
+  func product(m: Int, n: Int, k: Int, taps: Int, stride: Int, half: Bool, beside ceiling: Ceiling?) -> Measured {
     let tape = Tape(recording: false, pool: pool)
     let weight = random([n, taps * k])
     let kernel = taps == 1 ? 1 : 3
@@ -43,13 +43,13 @@ struct Measurements {
     let narrow = half ? LayerWeight.half(narrowed(shaped)) : .int8(PackedWeight(shaped, pool: pool))
     if taps == 1 {
       let x = tape.constant([1, m, k], values(m * k))
-      return milliseconds { _ = tape.linear(x, Linear(weight: narrow, bias: nil)).pointer }
+      return measured({ _ = tape.linear(x, Linear(weight: narrow, bias: nil)).pointer }, beside: ceiling)
     }
     // A guided step has two square pictures.
     let side = Int(Double(m / 2).squareRoot()) * stride
     let x = tape.constant([2, side, side, k], values(2 * side * side * k))
     let layer = Conv2d(weight: narrow, bias: nil, stride: stride, padding: (1, 1))
-    return milliseconds { _ = tape.conv2d(x, layer).pointer }
+    return measured({ _ = tape.conv2d(x, layer).pointer }, beside: ceiling)
   }
 
   /// The same product in f32 by OpenBLAS, a convolution as if its patches were there.
@@ -67,16 +67,19 @@ struct Measurements {
     }
   }
 
-  func attention(_ shape: AttentionShape, _ precision: AttentionPrecision) -> Double {
+  func attention(
+    _ shape: AttentionShape, _ precision: AttentionPrecision, beside ceiling: Ceiling? = nil
+  ) -> Measured {
     let channels = shape.heads * shape.width
     let q = random([shape.batch * shape.queries, channels])
     let (k, v) = (random([shape.batch * shape.keys, channels]), random([shape.batch * shape.keys, channels]))
     let y = pool.allocate(byteCount: q.count * 4)
-    return milliseconds {
+    let attend = {
       flashAttention(
         q: HeadRows(q.pointer, stride: channels), k: HeadRows(k.pointer, stride: channels),
         v: HeadRows(v.pointer, stride: channels), shape, precision, into: y.pointer, stride: channels, pool: pool)
     }
+    return measured(attend, beside: ceiling)
   }
 
   /// The input gradients alone.

@@ -41,8 +41,10 @@ struct Bench: ParsableCommand {
       throw InversionError(
         .invalidArgument, "--size '\(size)': '\(model.name)' makes multiples of \(model.sizeMultiple) up to 2048")
     }
+    let others = OtherWork()
     let times = try ModelMeasurement(model, size: size, budget: memory.budget()).picture(runs: 3)
-    let report = BenchReport(model.name, plan: plan(of: path), times, HostCeilings.measure(), steps: steps)
+    let report = BenchReport(
+      model.name, plan: plan(of: path), times, HostCeilings.measure(), otherWork: others.share(), steps: steps)
     try listing.show(report, rows: report.rows)
   }
 
@@ -77,11 +79,16 @@ struct BenchReport: Encodable {
   let weightShare: Double
   let int8OperationsPerSecond: Double
   let readBytesPerSecond: Double
+  /// What other programs took of all processors meanwhile, 0 to 1; nil where the system does not tell.
+  let otherWorkShare: Double?
 
-  init(_ model: String, plan: String, _ times: PictureTimes, _ ceilings: HostCeilings, steps: Int) {
+  init(
+    _ model: String, plan: String, _ times: PictureTimes, _ ceilings: HostCeilings, otherWork: Double?, steps: Int
+  ) {
     self.model = model
     self.plan = plan
     self.steps = steps
+    otherWorkShare = otherWork
     size = times.size
     (textSeconds, stepSeconds, decodingSeconds) = (times.text, times.step, times.decoding)
     pictureSeconds = times.picture(steps: steps)
@@ -104,7 +111,7 @@ struct BenchReport: Encodable {
   var rows: [[String]] {
     func seconds(_ value: Double) -> String { String(format: value < 1 ? "%.3f s" : "%.2f s", value) }
     func percent(_ share: Double) -> String { String(format: "%.0f %%", 100 * share) }
-    return [
+    var rows = [
       ["host", "\(instructionSet), \(threads) threads, int8 kernel \(int8Kernel)"],
       ["model", "\(model), \(size) x \(size)"], ["plan", plan],
       ["both prompts", seconds(textSeconds)], ["a guided step", seconds(stepSeconds)],
@@ -121,5 +128,11 @@ struct BenchReport: Encodable {
       ],
       ["limited by", limit],
     ]
+    let disturbing = 0.05
+    if let otherWorkShare, otherWorkShare > disturbing {
+      let told = "took \(percent(otherWorkShare)) of the processors meanwhile: measure again when idle"
+      rows.append(["other programs", told])
+    }
+    return rows
   }
 }

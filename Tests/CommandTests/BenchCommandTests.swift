@@ -20,6 +20,7 @@ private let tiny =
     let picture = try number("textSeconds") + 20 * number("stepSeconds") + number("decodingSeconds")
     #expect(abs(try number("pictureSeconds") - picture) < 1e-9)
     #expect(try number("arithmeticShare") > 0 && number("threads") == 1)
+    #expect((0...1).contains(try number("otherWorkShare")))
     let table = try await run("bench", "--model", tiny, "--steps", "3", "--precision", "f32")
     #expect(table.output.contains("a picture of 3 steps") && table.output.contains("nothing is in int8"))
   }
