@@ -1,4 +1,4 @@
-import Ops
+import Kernels
 
 /// What all threads together reach with one kind of instruction, from registers alone.
 struct Ceiling {
