@@ -94,14 +94,16 @@ public final class EmbeddingStore: Sendable {
   ///   would not come into force; `.fileUnavailable` when the folder cannot be written. Nothing is changed then.
   public func add(_ bytes: [UInt8], as name: String) throws(InversionError) -> LearnedEmbedding {
     let stem = try Self.fileStem(of: name)
-    var result: Result<LearnedEmbedding, InversionError>?
+    var result: Result<(file: LearnedEmbedding, path: String), InversionError>?
     _ = update { state in
       result = Result { () throws(InversionError) in
         let known = Self.path(of: name, in: table)
         let path = Self.path(for: bytes, known: known, stem: stem)
         let parsed = try EmbeddingFile.read(bytes: bytes, path: path)
         if let reason = vocabulary.refusal(of: parsed) { throw InversionError(.badEmbedding, "'\(path)': \(reason)") }
-        if let owner = table.files[parsed.name], owner != path, owner != known {
+        // A file whose own name another one has keeps its place and what it is called.
+        let isNewName = state.files[path]?.embedding?.name != parsed.name
+        if let owner = table.files[parsed.name], owner != path, owner != known, isNewName {
           throw InversionError(
             .badEmbedding,
             "'\(name)': the file's own name '\(parsed.name)' is that of '\(owner)' already; remove that one first")
@@ -118,11 +120,13 @@ public final class EmbeddingStore: Sendable {
           state.refresh(known)
         }
         state.refresh(path)
-        return parsed
+        return (parsed, path)
       }
     }
-    guard let embedding = try result?.get() else { preconditionFailure("update runs its closure") }
-    return table.embeddings[embedding.name] ?? embedding
+    guard let (embedding, path) = try result?.get() else { preconditionFailure("update runs its closure") }
+    let changed = table
+    let name = changed.files[embedding.name] == path ? embedding.name : EmbeddingFile.stem(of: path)
+    return changed.embeddings[name] ?? embedding
   }
 
   /// Deletes the file of an embedding, or a rejected file, by name or stem.

@@ -1,7 +1,8 @@
 /// Makes the table that follows from the files of a folder.
 ///
-/// Of two files with one name, the one less deep in the folder wins, then the one whose path sorts first: the same
-/// files give the same table, in whatever order they came.
+/// Of two files with one name, the one less deep in the folder wins, then the one whose path sorts first, extensions
+/// apart: `word` before `word-500`, which trainers write on the way. The other one is called by its file's name. The
+/// same files give the same table, in whatever order they came.
 struct TableBuilder {
   private let previous: EmbeddingTable
   private let vocabulary: EmbeddingVocabulary
@@ -13,6 +14,8 @@ struct TableBuilder {
   private var order: [String] = []
   private var aliases: [String: String] = [:]
   private var rejected: [RejectedFile] = []
+  /// Those whose own name is that of another file.
+  private var displaced: [(path: String, embedding: LearnedEmbedding)] = []
 
   private init(after previous: EmbeddingTable, _ vocabulary: EmbeddingVocabulary) {
     self.previous = previous
@@ -34,11 +37,12 @@ struct TableBuilder {
     if let reason = state.folderRefusal { builder.rejected.append(RejectedFile(path: "", reason: reason)) }
     // One list a depth, because the names of thousands of files are compared often.
     for (_, paths) in Dictionary(grouping: state.files.keys, by: \.depth).sorted(by: { $0.key < $1.key }) {
-      for path in paths.sorted() {
+      for (_, path) in paths.map({ ($0.withoutExtension, $0) }).sorted(by: <) {
         if let file = state.files[path] { builder.add(path, file) }
       }
     }
     builder.addAliases()
+    builder.addDisplaced()
     builder.addWarnings()
     return builder.table()
   }
@@ -66,11 +70,14 @@ struct TableBuilder {
       rejected.append(RejectedFile(path: path, reason: refusal + note))
     }
     guard let embedding = file.embedding else { return }
-    if let owner = sources[embedding.name] {
-      let reason = "its name '\(embedding.name)' is that of '\(owner)' already; rename one of them"
-      rejected.append(RejectedFile(path: path, reason: reason))
-      return
+    if sources[embedding.name] == nil {
+      put(embedding, path)
+    } else {
+      displaced.append((path, embedding))
     }
+  }
+
+  private mutating func put(_ embedding: LearnedEmbedding, _ path: String) {
     let known = previous.embeddings[embedding.name]
     let generation = known?.sha256 == embedding.sha256 ? known?.generation ?? next : next
     embeddings[embedding.name] = embedding.with(generation: generation)
@@ -90,6 +97,26 @@ struct TableBuilder {
         } else {
           aliases[word] = name
         }
+      }
+    }
+  }
+
+  /// By the stems of their files, where those are free, with a note.
+  private mutating func addDisplaced() {
+    for (path, embedding) in displaced {
+      let stem = EmbeddingFile.stem(of: path)
+      let taken = "its name '\(embedding.name)' is that of '\(sources[embedding.name] ?? "")' already"
+      guard EmbeddingFile.isUsable(name: stem) else {
+        rejected.append(RejectedFile(path: path, reason: "\(taken); give the file a name that prompts can call"))
+        continue
+      }
+      let other = sources[stem] ?? sources["<\(stem)>"] ?? aliases[stem].flatMap { sources[$0] }
+      if let other {
+        let reason = "\(taken), and '\(stem)' one of '\(other)'; give the file another name"
+        rejected.append(RejectedFile(path: path, reason: reason))
+      } else {
+        let note = "\(taken): this one is called '\(stem)', as its file"
+        put(embedding.renamed(stem).with(notes: embedding.notes + [note]), path)
       }
     }
   }
@@ -120,4 +147,8 @@ struct TableBuilder {
 extension String {
   /// Folders above the file.
   fileprivate var depth: Int { utf8.count { $0 == UInt8(ascii: "/") } }
+
+  fileprivate var withoutExtension: Substring {
+    lastIndex(of: ".").map { self[..<$0] } ?? self[...]
+  }
 }

@@ -103,13 +103,39 @@ import Testing
     try write(4, name: "x", to: path + "/a2.safetensors")
     let table = try store().table
     #expect(table["<a>"]?.vectors == [1, 1], "the file less deep wins")
+    #expect(table["a"]?.vectors == [1, 1], "and no other file takes its name without brackets")
     #expect(table["a2"]?.vectors == [3, 3], "a name of its own wins over a stem")
     #expect(
       table.rejected == [
         RejectedFile(
-          path: "0/a.safetensors", reason: "its name '<a>' is that of 'z.safetensors' already; rename one of them"),
-        RejectedFile(path: "a2.safetensors", reason: "in force as 'x', but 'a2' is already a name of 'b.safetensors'"),
+          path: "a2.safetensors", reason: "in force as 'x', but 'a2' is already a name of 'b.safetensors'"),
+        RejectedFile(
+          path: "0/a.safetensors",
+          reason: "its name '<a>' is that of 'z.safetensors' already, and 'a' one of 'z.safetensors'; "
+            + "give the file another name"),
       ])
+  }
+
+  /// Trainers leave the states on their way, all under one token.
+  @Test func filesOfOneNameAreCalledByTheirFiles() throws {
+    for steps in [500, 1000] { try write(Float(steps), name: "<a>", to: path + "/word-\(steps).safetensors") }
+    try write(1, name: "<a>", to: path + "/word.safetensors")
+    try write(2, name: "<a>", to: path + "/word-500 .safetensors")
+    let store = try store()
+    let table = store.table
+    #expect(table["<a>"]?.vectors == [1, 1] && table["word"]?.vectors == [1, 1], "the last state sorts first")
+    #expect(table["word-500"]?.vectors == [500, 500] && table["word-1000"]?.vectors == [1000, 1000])
+    let note = "its name '<a>' is that of 'word.safetensors' already: this one is called 'word-500', as its file"
+    #expect(table["word-500"]?.notes == [note] && table["<a>"]?.notes == [])
+    let reason = "its name '<a>' is that of 'word.safetensors' already; give the file a name that prompts can call"
+    #expect(table.rejected == [RejectedFile(path: "word-500 .safetensors", reason: reason)])
+
+    let replaced = try store.add(content(7, name: "<a>"), as: "word-500")
+    #expect(replaced.name == "word-500" && replaced.vectors == [7, 7] && store.table["word-500"] == replaced)
+    #expect(throws: InversionError.self) { try store.add(content(7, name: "<a>"), as: "another") }
+    try store.remove("word")
+    #expect(store.table["<a>"]?.vectors == [1000, 1000] && store.table["<a>"]?.notes == [])
+    #expect(store.table["word-1000"]?.name == "<a>", "the next one in order has its own name again")
   }
 
   @Test func addWritesTheVeryBytesAndReplaces() throws {
