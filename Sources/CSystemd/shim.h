@@ -17,6 +17,14 @@ struct mallinfo2 {
 };
 struct mallinfo2 mallinfo2(void);
 int malloc_trim(unsigned long pad);
+int mallopt(int parameter, int value);
+// Two heaps for all threads instead of eight a processor, and large blocks always by mmap, so that freeing them gives
+// them back: by itself the library learns to keep them. Before the threads start that allocate.
+static inline void csystemd_keep_heap_small(void) {
+  enum { ARENA_MAX = -8, MMAP_THRESHOLD = -3 };
+  mallopt(ARENA_MAX, 2);
+  mallopt(MMAP_THRESHOLD, 512 << 10);
+}
 // Gives freed memory back to the system.
 static inline void csystemd_release_memory(void) { malloc_trim(0); }
 // Bytes that were allocated and not freed.

@@ -1,3 +1,4 @@
+import CSystemd
 import Embeddings
 import Errors
 import Glibc
@@ -62,6 +63,7 @@ public struct Daemon: Sendable {
   ///   - catalog: gives the models.
   /// - Throws: what `ListeningSocket`, the catalog and `EmbeddingStore` throw.
   public func run(model: String, _ catalog: any ModelCatalog) async throws {
+    csystemd_keep_heap_small()
     let signals = Signals.ofProcess()
     let socket = try openSocket()
     do {
