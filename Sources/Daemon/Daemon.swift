@@ -69,6 +69,7 @@ public struct Daemon: Sendable {
     do {
       let shelf = ModelShelf(default: model, catalog)
       let maker = try shelf.take(model)
+      if let advice = catalog.advice(on: model) { logger.notice("\(advice)") }
       let words = WordStores(folder: configuration.embeddingsFolder, cache: configuration.cacheFolder) {
         [logger] table in
         Self.report(table, to: logger)

@@ -36,7 +36,8 @@ struct InversionDaemon: AsyncParsableCommand {
       throw InversionError(
         .invalidArgument, "give --model and --embeddings, or a file with 'model' and 'embeddings' by --config")
     }
-    let catalog = ModelFolders(default: model, folders: file.models, budget: file.memoryBudget)
+    let catalog = ModelFolders(
+      default: model, folders: file.models, precision: file.precision, budget: file.memoryBudget)
     if checkConfig {
       try catalog.checkDefault()
       guard access(embeddings, R_OK) == 0 else {

@@ -10,10 +10,13 @@ struct ModelFolders: ModelCatalog {
   /// As the settings or the flag say: a name, or a path.
   private let standard: String
   private let folders: [String]
+  /// Of models that are no packages.
+  private let precision: LayerPrecision
   private let budget: MemoryBudget
 
-  init(default model: String, folders: [String], budget: MemoryBudget) {
+  init(default model: String, folders: [String], precision: LayerPrecision, budget: MemoryBudget) {
     standard = model
+    self.precision = precision
     self.budget = budget
     let environment = ProcessInfo.processInfo.environment
     self.folders = folders + [ModelsFolder.standard(environment: environment).path, ModelsFolder.system.path]
@@ -45,10 +48,22 @@ struct ModelFolders: ModelCatalog {
     try ModelsFolder.checkThere(path(of: standard), called: standard, folders: standard.contains("/") ? [] : folders)
   }
 
-  func load(_ name: String) throws -> any PictureMaker { try Pipeline(folder: path(of: name), budget: budget) }
+  func load(_ name: String) throws -> any PictureMaker {
+    try Pipeline(folder: path(of: name), budget: budget, plan: ModelPlan(precision))
+  }
+
+  func advice(on name: String) -> String? {
+    let path = path(of: name)
+    guard !Self.isPackage(path) else { return nil }
+    return
+      "'\(path)' is no package: its weights are made \(precision.rawValue) at each start, in memory of this process; "
+      + "'inversion models import' writes a package, whose weights are mapped"
+  }
 
   /// A package, or a diffusers folder.
   private static func isModel(_ path: String) -> Bool {
-    ["model.json", "model_index.json"].contains { access("\(path)/\($0)", F_OK) == 0 }
+    isPackage(path) || access("\(path)/model_index.json", F_OK) == 0
   }
+
+  private static func isPackage(_ path: String) -> Bool { access("\(path)/model.json", F_OK) == 0 }
 }

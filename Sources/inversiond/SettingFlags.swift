@@ -33,6 +33,12 @@ struct SettingFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Weights and activations of a model that is no package: int8, f16 or bf16 (weights), f32. By default int8.",
+      valueName: "precision"))
+  var precision: String?
+
+  @Option(
+    help: ArgumentHelp(
       "What making pictures may take: '300M', '2G'. Less is slower, 128M is the least for Stable Diffusion 1.5. By "
         + "default what is fastest.", valueName: "size"))
   var memoryBudget: String?
@@ -90,6 +96,7 @@ struct SettingFlags: ParsableArguments {
     try file.set("socket", socket)
     try file.set("socket_mode", socketMode)
     try file.set("threads", threads)
+    try file.set("precision", precision)
     try file.set("memory_budget", memoryBudget)
     try file.set("drain_seconds", drainSeconds)
     try file.set("idle_exit_seconds", idleExitSeconds)

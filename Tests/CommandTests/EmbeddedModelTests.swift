@@ -72,6 +72,26 @@ struct EmbeddedModelTests {
     #expect(await tight.ended().status == 0)
   }
 
+  /// What 'models import' does once, the daemon does at each start, and says so.
+  @Test func aFolderIsServedInInt8AsItsPackageIs() async throws {
+    let ended = try await Program.run("inversion", ["models", "import", model, "--name", "packed", "--models", path])
+    #expect(ended.status == 0, "\(ended.errors)")
+    let ways = [
+      ("packed.png", path + "/packed", []), ("folder.png", model, []), ("f32.png", model, ["--precision", "f32"]),
+    ]
+    for (file, model, flags) in ways {
+      let daemon = try Program(
+        "inversiond", ["--model", model, "--embeddings", path + "/e", "--socket", path + "/s"] + flags)
+      let log = await daemon.errors(until: " serving ")
+      #expect(log.contains("is no package: its weights are made") == (file != "packed.png"), "\(log)")
+      #expect(try await generate("a fox", file).status == 0)
+      daemon.send(SIGTERM)
+      #expect(await daemon.ended().status == 0)
+    }
+    #expect(try pixels("packed.png") == pixels("folder.png"))
+    #expect(try pixels("f32.png") != pixels("folder.png"), "and f32 is something else")
+  }
+
   @Test func whatTheEngineRefusesHasItsExitStatus() async throws {
     let daemon = try daemon()
     #expect(await daemon.errors(until: " serving ").contains(" serving "))

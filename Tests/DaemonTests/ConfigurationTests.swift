@@ -46,10 +46,12 @@ import Testing
     try file.set("limits.waiting", 7)
     try file.set("threads", nil as Int?)
     try file.set("memory_budget", "300M")
+    #expect(file.precision == .int8)
+    try file.set("precision", "f32")
     try file.set("embeddings", "words")
     try file.set("access.admin", ["0"])
     #expect(file.limits.waiting == 7 && file.threads == 3 && file.memoryBudget.bytes == 300 << 20)
-    #expect(file.embeddings == "words")
+    #expect(file.embeddings == "words" && file.precision == .f32)
     let error = #expect(throws: InversionError.self) { try file.set("limits.job_seconds", 0) }
     #expect(error?.message == "--job-seconds: give a whole number from 1 to 86400")
   }
@@ -71,6 +73,7 @@ import Testing
     ("a = {}", 1, "inline tables"), ("a = '''x'''", 1, "several lines"), ("= 1", 1, "a name is missing"),
     ("\nmodle = 'x'", 2, "'modle' is no setting"), ("[limits]\nwaiting = 0", 2, "whole number from 1 to 10000"),
     ("[limits]\nwaiting = '3'", 2, "whole number"), ("threads = 2.5", 1, "whole number"),
+    ("precision = 'int4'", 1, "'int4' is no precision; there are int8, f16, bf16, f32"),
     ("memory_budget = 'much'", 1, "'much' is no size such as 300M"), ("memory_budget = 300", 1, "a text in quotes"),
     ("idle_exit_seconds = 0", 1, "whole number from 1"), ("cache = 'a'", 1, "begin it with '/'"),
     ("socket = 'a'", 1, "begin it with '/'"), ("socket_mode = \"999\"", 1, "\"0660\""),

@@ -14,6 +14,8 @@ public struct ConfigurationFile: Sendable {
   public var socket: String?
   public var socketMode: mode_t?
   public var threads: Int?
+  /// Of models that are no packages.
+  public var precision = LayerPrecision.int8
   public var memoryBudget = MemoryBudget.unlimited
   public var drain: Duration?
   public var idleExit: Duration?
@@ -91,6 +93,7 @@ public struct ConfigurationFile: Sendable {
     "socket": { file, entry throws(InversionError) in file.socket = try entry.path() },
     "socket_mode": { file, entry throws(InversionError) in file.socketMode = try entry.mode() },
     "threads": { file, entry throws(InversionError) in file.threads = try entry.integer(in: 1...1024) },
+    "precision": { file, entry throws(InversionError) in file.precision = try entry.precision() },
     "memory_budget": { file, entry throws(InversionError) in file.memoryBudget = try entry.budget() },
     "drain_seconds": { file, entry throws(InversionError) in file.drain = try entry.seconds(in: 0...day) },
     "idle_exit_seconds": { file, entry throws(InversionError) in
@@ -157,6 +160,15 @@ private struct ConfigurationEntry {
       throw fault("'\(text)' is no octal number such as \(isFlag ? "0660" : "\"0660\"")")
     }
     return mode
+  }
+
+  func precision() throws(InversionError) -> LayerPrecision {
+    let text = try text()
+    guard let precision = LayerPrecision(rawValue: text) else {
+      let known = LayerPrecision.allCases.map(\.rawValue).joined(separator: ", ")
+      throw fault("'\(text)' is no precision; there are \(known)")
+    }
+    return precision
   }
 
   func budget() throws(InversionError) -> MemoryBudget {

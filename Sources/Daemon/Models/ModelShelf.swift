@@ -10,6 +10,12 @@ public protocol ModelCatalog: Sendable {
   /// Loads one, which takes seconds.
   /// - Throws: `InversionError`.
   func load(_ name: String) throws -> any PictureMaker
+  /// How one could be served better; nil when it is well as it is.
+  func advice(on name: String) -> String?
+}
+
+extension ModelCatalog {
+  public func advice(on name: String) -> String? { nil }
 }
 
 /// The model that is in memory: at most one, because only one job runs. Another one takes its place when a job asks for
