@@ -21,7 +21,10 @@ package struct CheckpointLayers: LayerSource {
   }
 
   package func layer(_ path: String, _ shape: LayerShape) throws -> LayerWeight {
-    switch plan.precision(of: path) {
+    let precision = plan.precision(of: path)
+    // What is narrowed is a copy: the file is not read again.
+    defer { if precision != .f32 { release("\(path).weight") } }
+    return switch precision {
     case .int8: .int8(try packedWeight(path, shape))
     case .f16: try half(path, shape, .f16)
     case .bf16: try half(path, shape, .bf16)
@@ -130,6 +133,7 @@ package struct CheckpointLayers: LayerSource {
       throw InversionError(
         .badModel, "\(files): '\(path)': weights of type \(source) are not supported; convert them to f16")
     }
+    release(path)
     return Weight(pointer: buffer.pointer, dtype: dtype, shape: shape, owner: buffer)
   }
 
