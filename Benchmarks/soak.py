@@ -290,7 +290,7 @@ def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> d
     began = time.monotonic()
     deadline = began + 60 * arguments.minutes
     threads = [
-        threading.Thread(target=soak.client, args=(arguments.seed * 1000 + number, deadline))
+        threading.Thread(target=soak.client, args=(arguments.seed * 1000 + number, deadline), daemon=True)
         for number in range(arguments.clients)
     ]
     for thread in threads:
@@ -298,6 +298,8 @@ def run(arguments: argparse.Namespace, daemon: subprocess.Popen, path: str) -> d
     samples = []
     rests = []
     while any(thread.is_alive() for thread in threads):
+        if daemon.poll() is not None:
+            sys.exit(f"soak: the daemon ended with status {daemon.returncode}: {soak.faults[:3]}")
         samples.append((time.monotonic() - began, status_of(daemon.pid)[0]))
         if samples[-1][0] >= (len(rests) + 1) * 60 * arguments.minutes / RESTS:
             rests.append((time.monotonic() - began, soak.rest()))
