@@ -10,10 +10,12 @@ public final class MappedFile: Sendable {
   public let path: String
   /// The file's bytes, valid as long as this object lives.
   public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+  private let isCopy: Bool
 
   /// - Throws: `.fileUnavailable` when the file cannot be opened or mapped, or is no regular file.
   public init(path: String) throws {
     self.path = path
+    isCopy = false
     let descriptor = try openRegularFile(path)
     defer { close(descriptor.fd) }
     guard descriptor.size > 0 else {
@@ -30,6 +32,7 @@ public final class MappedFile: Sendable {
   /// - Throws: `.fileUnavailable` when there is no memory for it.
   public init(copying bytes: [UInt8], path: String) throws {
     self.path = path
+    isCopy = true
     guard !bytes.isEmpty else {
       self.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
       return
@@ -68,8 +71,10 @@ public final class MappedFile: Sendable {
 
   /// Advises the kernel about `range` (the whole file by default). A hint: a failure is of no consequence.
   ///
-  /// `.dontNeed` shrinks to whole pages, so that a neighbour's bytes stay; the others grow to whole pages.
+  /// `.dontNeed` shrinks to whole pages, so that a neighbour's bytes stay; the others grow to whole pages. A copy keeps
+  /// its pages: there is no file from which they could come again.
   public func advise(_ advice: Advice, range: Range<Int>? = nil) {
+    if isCopy && advice == .dontNeed { return }
     let range = range ?? 0..<bytes.count
     precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
     // After the file's end its last page holds nothing.
@@ -82,8 +87,8 @@ public final class MappedFile: Sendable {
 
 private let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
 
-/// Advises the kernel about mapped bytes, whoever holds their mapping: what streams weights knows only where they are.
-/// A hint: a failure is of no consequence.
+/// Advises the kernel about bytes of a mapped file, whoever holds the mapping: what streams weights knows only where they
+/// are. A hint: a failure is of no consequence. Never of memory without a file: `.dontNeed` would make it zeros.
 ///
 /// `.dontNeed` shrinks to whole pages, so that a neighbour's bytes stay; the others grow to whole pages.
 public func adviseMapped(_ bytes: UnsafeRawBufferPointer, _ advice: MappedFile.Advice) {
