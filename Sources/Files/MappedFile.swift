@@ -87,8 +87,8 @@ public final class MappedFile: Sendable {
 
 private let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
 
-/// Advises the kernel about bytes of a mapped file, whoever holds the mapping: what streams weights knows only where they
-/// are. A hint: a failure is of no consequence. Never of memory without a file: `.dontNeed` would make it zeros.
+/// Advises the kernel about bytes of a mapped file, whoever holds the mapping: what streams weights knows only where
+/// they are. A hint: a failure is of no consequence. Never of memory without a file: `.dontNeed` would make it zeros.
 ///
 /// `.dontNeed` shrinks to whole pages, so that a neighbour's bytes stay; the others grow to whole pages.
 public func adviseMapped(_ bytes: UnsafeRawBufferPointer, _ advice: MappedFile.Advice) {
