@@ -80,6 +80,17 @@ static void run(const struct inv_qd8_product *p, struct inv_qd8_tile *tile, size
     p->gate(1, INV_QC8W_NR, scratch + r * 2 * INV_QC8W_NR, p->output + (row + r) * width + column);
 }
 
+/// Behind the last block of weights, what is read ahead is the next tile's rows where they lie one after the other:
+/// their lines, many short runs, are the first panel's to wait for otherwise.
+static void read_rows_ahead(const struct inv_qd8_product *p, size_t row, size_t last_row, size_t steps,
+                            const uint8_t **ahead, size_t *ahead_step) {
+  const size_t stride = p->part[0].stride, left = last_row > row ? last_row - row : 0;
+  const size_t bytes = (left < p->kernel->mr ? left : p->kernel->mr) * stride;
+  const int is_linear = p->window.kernel == 1 && p->window.stride == 1 && p->window.padding == 0 && !p->doubled;
+  *ahead = is_linear && bytes ? (const uint8_t *)p->part[0].elements + row * stride : 0;
+  *ahead_step = *ahead ? (bytes + steps - 1) / steps : 0;
+}
+
 void inv_qd8_qc8w_product(const struct inv_qd8_product *p, size_t first_row, size_t last_row, size_t first_panel,
                           size_t last_panel) {
   const size_t segments = p->window.kernel * p->window.kernel * p->parts, mr = p->kernel->mr;
@@ -95,10 +106,11 @@ void inv_qd8_qc8w_product(const struct inv_qd8_product *p, size_t first_row, siz
     // The next block comes in while this one is multiplied: by itself the processor reads ahead within a page only.
     const size_t next = last_panel - end < block ? last_panel - end : block;
     const size_t tiles = (last_row - first_row + mr - 1) / mr * (end - begin), steps = depth / INV_QC8W_KR;
-    const size_t ahead_step = (next * p->panel_stride + tiles * steps - 1) / (tiles * steps);
+    size_t ahead_step = (next * p->panel_stride + tiles * steps - 1) / (tiles * steps);
     const uint8_t *ahead = next ? p->panels + end * p->panel_stride : 0;
     for (size_t row = first_row; row < last_row; row += mr) {
       const size_t rows = last_row - row < mr ? last_row - row : mr;
+      if (!next) read_rows_ahead(p, row + mr, last_row, (end - begin) * steps, &ahead, &ahead_step);
       struct inv_qd8_tile tile = {.rows = rows,
                                   .segments = segments,
                                   .depths = depths,
