@@ -123,7 +123,7 @@ def summary(machine: dict, rows: list[dict]) -> list[str]:
     return lines
 
 
-def measure(program: pathlib.Path, shapes: pathlib.Path = SHAPES, runs: int = 5) -> dict:
+def measure(program: pathlib.Path, shapes: pathlib.Path = SHAPES, runs: int = 9) -> dict:
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f"kernels: other work runs here (load {load:.1f}), so the figures are too low", file=sys.stderr)
@@ -142,7 +142,7 @@ def measure(program: pathlib.Path, shapes: pathlib.Path = SHAPES, runs: int = 5)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", type=pathlib.Path, default=SHAPES)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--bin", type=pathlib.Path, default=TOP / ".build" / "release")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the figures too")
     flags = parser.parse_args()
