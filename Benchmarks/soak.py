@@ -274,7 +274,7 @@ def main() -> int:
     print(json.dumps(result, indent=2))
     if arguments.json:
         with open(arguments.json, "w") as file:
-            json.dump(result, file, indent=2)
+            file.write(json.dumps(result, indent=2) + "\n")
     is_sound = not result["faults"] and ended == 0 and result["left_over"] == [] and (
         arguments.minutes < 5 or result["slope_mib_per_hour"] < SLOPE_LIMIT_MIB_PER_HOUR)
     return 0 if is_sound else 1
