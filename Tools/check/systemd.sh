@@ -153,8 +153,8 @@ ask_picture || fail 'no picture of the usual size beside a limit of memory'
 [ "$(property MainPID)" = "$pid" ] || fail 'the limit of memory ended the process'
 step 'a picture that does not fit MemoryMax is refused with the figures, and smaller ones are made'
 
-override $'MemoryMax=4M\nRestart=no'
-inside systemctl restart inversiond >/dev/null 2>&1 && fail 'it starts with 4 MB of memory'
+override $'MemoryMax=2M\nRestart=no'
+inside systemctl restart inversiond >/dev/null 2>&1 && fail 'it starts with 2 MB of memory'
 # With control groups of the old kind the manager sees the kernel's kill, and not what it was for.
 case $(property Result) in oom-kill | signal) ;; *) fail "without memory it ended with $(property Result)" ;; esac
 override ''
