@@ -333,10 +333,8 @@ def embeddings(result: dict) -> list[str]:
 
 
 def soak(result: dict) -> list[str]:
-    did, rests = result["actions"], result.get("allocated_mib_at_rest")
-    held = "-"
-    if rests:
-        held = f"{rests[0]:.1f}, {rests[-1]:.1f} MiB, {result['allocated_slope_mib_per_hour']:+.1f} MiB an hour"
+    did, rests = result["actions"], result["allocated_mib_at_rest"]
+    held = f"{rests[0]:.1f}, {rests[-1]:.1f} MiB, {result['allocated_slope_mib_per_hour']:+.1f} MiB an hour"
     return pairs(
         [("pictures whose words, seeds and bytes were checked", f"{did['picture']:,}"),
          ("streams of events, of which clients left or cancelled",

@@ -85,13 +85,16 @@ struct TableBuilder {
     order.append(embedding.name)
   }
 
+  /// The file that has a word, as its name or as its alias.
+  private func owner(of word: String) -> String? { sources[word] ?? aliases[word].flatMap { sources[$0] } }
+
   /// The words beside their own by which the files in force can be called, and a note for each that is not free.
   private mutating func addAliases() {
     for name in order {
       guard let path = sources[name] else { continue }
       for word in [EmbeddingFile.stem(of: path), embeddings[name]?.otherName].compactMap(\.self) {
         if word == name || aliases[word] == name || !EmbeddingFile.isUsable(name: word) { continue }
-        if let owner = sources[word] ?? aliases[word].flatMap({ sources[$0] }) {
+        if let owner = owner(of: word) {
           let reason = "in force as '\(name)', but '\(word)' is already a name of '\(owner)'"
           rejected.append(RejectedFile(path: path, reason: reason))
         } else {
@@ -110,8 +113,7 @@ struct TableBuilder {
         rejected.append(RejectedFile(path: path, reason: "\(taken); give the file a name that prompts can call"))
         continue
       }
-      let other = sources[stem] ?? sources["<\(stem)>"] ?? aliases[stem].flatMap { sources[$0] }
-      if let other {
+      if let other = owner(of: stem) ?? owner(of: "<\(stem)>") {
         let reason = "\(taken), and '\(stem)' one of '\(other)'; give the file another name"
         rejected.append(RejectedFile(path: path, reason: reason))
       } else {

@@ -60,7 +60,6 @@ struct NetworkWriter {
       let packed = try layers.packedWeight(path, shape)
       scales.value = Array(packed.columnScales)
       try output.write(packed.panels)
-      layers.release("\(path).weight")
     }
     writer.add(PackageNames.scales(path), dtype: .f32, shape: [outputs]) { output in
       try scales.value.withUnsafeBytes { try output.write($0) }

@@ -30,7 +30,8 @@ public struct MemoryRoom: Equatable, Sendable {
     return Int(sysconf(Int32(_SC_AVPHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
   }
 
-  fileprivate static func lines(_ path: String) -> [Substring] {
+  /// None where the file is hidden.
+  static func lines(_ path: String) -> [Substring] {
     guard let data = FileManager.default.contents(atPath: path) else { return [] }
     return String(decoding: data, as: UTF8.self).split(separator: "\n")
   }

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 
 /// What other programs, and other guests of the same host, take of the processors while this one measures.
@@ -29,9 +28,7 @@ private struct ProcessorTime {
   let own: Int
 
   init?(root: String) {
-    guard let data = FileManager.default.contents(atPath: root + "/proc/stat"),
-      let line = String(decoding: data, as: UTF8.self).split(separator: "\n").first, line.hasPrefix("cpu ")
-    else { return nil }
+    guard let line = MemoryRoom.lines(root + "/proc/stat").first, line.hasPrefix("cpu ") else { return nil }
     // user nice system idle iowait irq softirq steal; what follows is part of user already.
     let ticks = line.split(separator: " ").dropFirst().prefix(8).compactMap { Int($0) }
     guard ticks.count == 8, ticks.allSatisfy({ (0...(1 << 53)).contains($0) }) else { return nil }

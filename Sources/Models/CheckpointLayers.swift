@@ -21,10 +21,7 @@ package struct CheckpointLayers: LayerSource {
   }
 
   package func layer(_ path: String, _ shape: LayerShape) throws -> LayerWeight {
-    let precision = plan.precision(of: path)
-    // What is narrowed is a copy: the file is not read again.
-    defer { if precision != .f32 { release("\(path).weight") } }
-    return switch precision {
+    switch plan.precision(of: path) {
     case .int8: .int8(try packedWeight(path, shape))
     case .f16: try half(path, shape, .f16)
     case .bf16: try half(path, shape, .bf16)
@@ -53,7 +50,7 @@ package struct CheckpointLayers: LayerSource {
     try tensor(path, [rows, columns])
   }
 
-  /// Lets the pages of a weight go after it has been read.
+  /// Lets the pages of a weight go: it has been read, and what is used from now on is a copy.
   package func release(_ path: String) {
     for place in names.candidates(for: path) { if let entry = weights[place.name] { weights.release(entry) } }
   }
@@ -71,13 +68,15 @@ package struct CheckpointLayers: LayerSource {
   /// A layer's weight quantised and packed, whatever the plan says.
   /// - Throws: also `badModel` for a value that is not finite.
   package func packedWeight(_ path: String, _ shape: LayerShape) throws -> PackedWeight {
-    PackedWeight(try finite(path, denseWeight(path, shape), limit: .greatestFiniteMagnitude), pool: pool)
+    defer { release("\(path).weight") }
+    return PackedWeight(try finite(path, denseWeight(path, shape), limit: .greatestFiniteMagnitude), pool: pool)
   }
 
   /// A layer's weight in f16 or bf16 and the engine's layout, whatever the plan says.
   /// - Throws: also `badModel` for a value that the type does not hold.
   package func halfWeight(_ path: String, _ shape: LayerShape, as half: DType) throws -> Weight {
-    try narrowed(path, denseWeight(path, shape), to: half)
+    defer { release("\(path).weight") }
+    return try narrowed(path, denseWeight(path, shape), to: half)
   }
 
   /// A table in f16.

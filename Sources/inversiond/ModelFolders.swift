@@ -65,5 +65,5 @@ struct ModelFolders: ModelCatalog {
     isPackage(path) || access("\(path)/model_index.json", F_OK) == 0
   }
 
-  private static func isPackage(_ path: String) -> Bool { access("\(path)/model.json", F_OK) == 0 }
+  private static func isPackage(_ path: String) -> Bool { access("\(path)/\(PackageDescription.fileName)", F_OK) == 0 }
 }

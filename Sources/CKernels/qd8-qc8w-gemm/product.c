@@ -13,13 +13,18 @@ struct pointers {
   const struct inv_qd8_row *scales[INV_QD8_SEGMENTS_MAX * INV_QD8_MR_MAX];
 };
 
+/// Whether each output row has one input row, in the same order.
+static int is_linear(const struct inv_qd8_product *p) {
+  const struct inv_window *w = &p->window;
+  return w->kernel == 1 && w->stride == 1 && w->padding == 0 && !p->doubled;
+}
+
 /// Where each tap of each of `rows` output rows from `first` on finds its input row, in every part.
 static void point(const struct inv_qd8_product *p, size_t first, size_t rows, struct pointers *out) {
   const struct inv_window *w = &p->window;
   const size_t mr = p->kernel->mr, positions = w->out_height * w->out_width, halving = p->doubled != 0;
   const size_t pixels = (w->height >> halving) * (w->width >> halving);
-  if (w->kernel == 1 && w->stride == 1 && w->padding == 0 && !halving) {
-    // A linear layer: row by row.
+  if (is_linear(p)) {
     for (size_t part = 0; part < p->parts; part++)
       for (size_t r = 0; r < mr; r++) {
         const size_t row = first + (r < rows ? r : rows - 1);
@@ -86,8 +91,7 @@ static void read_rows_ahead(const struct inv_qd8_product *p, size_t row, size_t 
                             const uint8_t **ahead, size_t *ahead_step) {
   const size_t stride = p->part[0].stride, left = last_row > row ? last_row - row : 0;
   const size_t bytes = (left < p->kernel->mr ? left : p->kernel->mr) * stride;
-  const int is_linear = p->window.kernel == 1 && p->window.stride == 1 && p->window.padding == 0 && !p->doubled;
-  *ahead = is_linear && bytes ? (const uint8_t *)p->part[0].elements + row * stride : 0;
+  *ahead = is_linear(p) && bytes ? (const uint8_t *)p->part[0].elements + row * stride : 0;
   *ahead_step = *ahead ? (bytes + steps - 1) / steps : 0;
 }
 

@@ -21,8 +21,7 @@ static inline void write_sixteen(const struct inv_qd8_tile *t, int r, size_t col
 void inv_qd8_qc8w_gemm_ukernel_12x32c4__avx512vnni(const struct inv_qd8_tile *t) {
   check_tile(t, MR);
   __attribute__((aligned(64))) float sums[MR * INV_QC8W_NR];
-  // Where nothing is to be brought in, a line that is there: looking up an address without a page takes its time.
-  const uint8_t *w = t->panel, *ahead = t->ahead ? t->ahead : t->panel;
+  const uint8_t *w = t->panel, *ahead = t->ahead;
   const uint32_t columns = t->columns == 32 ? 0xFFFFFFFF : (1u << t->columns) - 1;
   for (size_t s = 0; s < t->segments; s++) {
     const int8_t *const *a = t->elements + s * MR;
