@@ -125,23 +125,24 @@ public struct Daemon: Sendable {
     let serving = Task { await server.run() }
     logger.info("serving", metadata: ["model": "\(shelf.defaultName)", "pid": "\(getpid())"])
     ServiceManager.ready("serving \(shelf.defaultName)")
-    await obey(signals, server: server, services)
-    server.closeConnections()
-    let farewell = Task { [limit = configuration.farewellLimit] in
-      try await Task.sleep(for: limit)
-      server.dropConnections()
-    }
-    await serving.value
-    farewell.cancel()
+    await obey(signals, services) { await drain(server, service, until: serving) }
     words.stopWatching()
     try await group.shutdownGracefully()
     logger.info("stopped")
   }
 
   /// Carries out signals until the daemon has drained.
-  private func obey(_ signals: Signals, server: HTTPServer, _ services: Services) async {
-    let service = services.generation
+  private func obey(_ signals: Signals, _ services: Services, drain: @escaping @Sendable () async -> Void) async {
     var stopping = false
+    func stop(_ reason: Logger.Message) {
+      stopping = true
+      logger.info(reason)
+      ServiceManager.stopping()
+      Task {
+        await drain()
+        signals.send(.drained)
+      }
+    }
     for await signal in signals.stream {
       switch signal {
       case .reload:
@@ -149,35 +150,37 @@ public struct Daemon: Sendable {
         try? await services.reload()
       case .stop where stopping:
         logger.notice("stopped twice: cancelling all jobs")
-        await service.cancelAll()
-      case .stop:
-        stopping = true
-        logger.info("stopping when the jobs are done")
-        finish(signals, server: server, service)
-      case .idle where stopping:
-        break
-      case .idle:
-        stopping = true
-        logger.info("ending until the next client comes")
-        finish(signals, server: server, service, latecomers: true)
-      case .drained:
-        return
+        await services.generation.cancelAll()
+      case .stop: stop("stopping when the jobs are done")
+      case .idle where stopping: break
+      case .idle: stop("ending until the next client comes")
+      case .drained: return
       }
     }
   }
 
-  /// Takes no more clients, and has `.drained` sent when the last job is done.
-  /// - Parameter latecomers: clients that have come just now, and have not asked yet, are served.
-  private func finish(
-    _ signals: Signals, server: HTTPServer, _ service: GenerationService, latecomers: Bool = false
-  ) {
-    ServiceManager.stopping()
-    server.stopAccepting()
-    Task { [limit = configuration.drainLimit] in
-      if latecomers { await IdleExit.letGo(server) }
-      await service.drain(limit: limit)
-      signals.send(.drained)
+  /// Takes no more clients, and serves those that are there: jobs end or are cancelled in `drainLimit`, and who neither
+  /// takes an answer nor asks for another picture in `farewellLimit` after the last one is hung up on.
+  private func drain(_ server: HTTPServer, _ service: GenerationService, until served: Task<Void, Never>) async {
+    await service.beginDrain()
+    await server.stopAccepting()
+    let hurry = Task { [limit = configuration.drainLimit] in
+      try await Task.sleep(for: limit)
+      await service.endDrain()
+      logger.notice("not done after \(limit / .seconds(1)) s: the jobs that are left are cancelled")
     }
+    let farewell = Task { [limit = configuration.farewellLimit] in
+      repeat {
+        await service.lastJob()
+        try await Task.sleep(for: limit)
+      } while await service.hasJobs
+      server.dropConnections()
+    }
+    await served.value
+    hurry.cancel()
+    farewell.cancel()
+    // Of clients that have left.
+    await service.lastJob()
   }
 
   private static func report(_ table: EmbeddingTable, to logger: Logger) {

@@ -19,7 +19,26 @@ public final class TemporaryFolder: Sendable {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// A daemon in this process, on a socket of its own, with an embeddings folder of its own.
+/// A listening socket that outlives the daemons that serve it, as a service manager's does.
+public final class HeldSocket: Sendable {
+  public let folder: TemporaryFolder
+  public var path: String { folder.path + "/s" }
+  private let descriptor: CInt
+
+  public init() throws {
+    folder = try TemporaryFolder()
+    let socket = try ListeningSocket.open(path: folder.path + "/s", mode: 0o600)
+    descriptor = socket.descriptor
+    socket.keep()
+  }
+
+  /// For a daemon to take over.
+  func share() -> CInt { dup(descriptor) }
+
+  deinit { close(descriptor) }
+}
+
+/// A daemon in this process, on a socket of its own unless one is given, with an embeddings folder beside it.
 public final class LiveDaemon: Sendable {
   public let folder: TemporaryFolder
   public let socketPath: String
@@ -30,11 +49,13 @@ public final class LiveDaemon: Sendable {
   private let serving: Task<Void, any Error>
 
   public init(
-    _ maker: some PictureMaker = FastMaker(), others: (any ModelCatalog)? = nil, log: RecordedLog? = nil,
+    _ maker: some PictureMaker = FastMaker(), others: (any ModelCatalog)? = nil, on held: HeldSocket? = nil,
+    log: RecordedLog? = nil,
     configure: (inout Daemon.Configuration) -> Void = { _ in }
   ) throws {
-    folder = try TemporaryFolder()
-    socketPath = folder.path + "/s"
+    let socket = try held ?? HeldSocket()
+    folder = socket.folder
+    socketPath = socket.path
     embeddingsFolder = folder.path + "/embeddings"
     try FileManager.default.createDirectory(atPath: embeddingsFolder, withIntermediateDirectories: true)
     store = try EmbeddingStore(folder: embeddingsFolder, width: maker.embeddingWidth)
@@ -45,9 +66,7 @@ public final class LiveDaemon: Sendable {
       configuration, logger: log?.logger ?? Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let shelf = others.map { ModelShelf(default: maker.modelName, $0) } ?? ModelShelf(maker)
     _ = try shelf.take(maker.modelName)
-    let socket = try ListeningSocket.open(path: socketPath, mode: 0o600)
-    let descriptor = socket.descriptor
-    socket.keep()
+    let descriptor = socket.share()
     serving = Task { [store, signals, idleExit = configuration.idleExit] in
       try await daemon.serve(
         descriptor: descriptor, shelf: shelf, words: WordStores(store, of: shelf.defaultName), store: store,

@@ -160,22 +160,42 @@ import Wire
     #expect(await Running(daemon.client, request("d")).failure() == nil)
   }
 
-  @Test func stopFinishesTheJobsAndTakesNoMore() async throws {
+  @Test func stopFinishesTheJobsAndServesWhoHasJustCome() async throws {
     let daemon = try LiveDaemon(FastMaker(gate: gate))
     let running = Running(daemon.client, request("a"))
     #expect(await running.event("started") != nil)
     let waiting = Running(daemon.client, request("b"))
     #expect(await waiting.event("queued") != nil)
+    let newcomer = try #require(RawConnection(daemon.socketPath))
+    let silent = try #require(RawConnection(daemon.socketPath))
     let idle = try #require(RawConnection(daemon.socketPath))
     await idle.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    // Whoever came before is accepted too.
     #expect(await idle.receive(until: "\"ok\"}").contains("200"))
     daemon.stop()
-    while RawConnection(daemon.socketPath) != nil { await Task.yield() }
-    // An open connection is told that no new job is taken.
-    await idle.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"prompt\":\"x\"}")
-    #expect(await idle.receive(until: "stopping").contains("503"))
+    #expect(await idle.receive() == "")
+    #expect(RawConnection(daemon.socketPath) == nil)
+    await newcomer.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"prompt\":\"x\"}")
     gate.open(steps: 100)
+    // It ends with the answer, and says so before.
+    let answer = await newcomer.receive()
+    #expect(answer.hasPrefix("HTTP/1.1 200") && answer.lowercased().contains("connection: close"))
+    #expect(await silent.receive() == "")
     _ = try await (running.task.value, waiting.task.value)
+    try await daemon.stopped()
+  }
+
+  @Test func ordersAfterTheDrainLimitAreRefused() async throws {
+    let log = RecordedLog()
+    let daemon = try LiveDaemon(FastMaker(), log: log) { $0.drainLimit = .zero }
+    let newcomer = try #require(RawConnection(daemon.socketPath))
+    await newcomer.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"prompt\"")
+    _ = try await daemon.client.status()
+    daemon.stop()
+    while !log.lines.contains(where: { $0.contains("not done after") }) { await Task.yield() }
+    await newcomer.send(":\"x\"}")
+    let answer = await newcomer.receive()
+    #expect(answer.hasPrefix("HTTP/1.1 503") && answer.contains("stopping"))
     try await daemon.stopped()
   }
 

@@ -100,11 +100,16 @@ final class HTTPServer: Sendable {
   /// Connections that are open now, and how many there have been.
   var load: (open: Int, accepted: Int) { connections.load }
 
-  /// Accepts no more connections.
-  func stopAccepting() { listener.channel.close(promise: nil) }
-
-  /// Closes the connections that are idle now, and the others after the answer that they wait for.
-  func closeConnections() { connections.quiesce() }
+  /// Accepts no more connections; those in the kernel's queue are the next process's. Of the open ones, the idle are
+  /// closed now, and the others after the answer that they wait for or, having just come, will ask for.
+  func stopAccepting() async {
+    let channel = listener.channel
+    // An accepted connection is set up in a task of the loop, and a listener that is closed meanwhile drops it: the
+    // listener is closed behind those tasks, while no new ones come.
+    let closed = channel.setOption(.autoRead, value: false).flatMap { channel.eventLoop.flatSubmit { channel.close() } }
+    do { try await closed.get() } catch { logger.error("closing the socket failed: \(error)") }
+    connections.quiesce()
+  }
 
   /// Closes all connections, also those whose clients do not read their answers.
   func dropConnections() { connections.close() }

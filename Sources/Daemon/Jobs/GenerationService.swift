@@ -25,8 +25,9 @@ public actor GenerationService {
 
   private enum State {
     case open
-    /// Finishes its jobs and takes no new ones.
-    case draining(waiters: [CheckedContinuation<Void, Never>])
+    /// Stops, and takes the jobs of the clients that are still there.
+    case draining
+    case closed
   }
 
   public nonisolated let shelf: ModelShelf
@@ -35,6 +36,7 @@ public actor GenerationService {
   /// The denoiser blocks for seconds: a thread of its own keeps the routes answering.
   private let thread = NIOThreadPool(numberOfThreads: 1)
   private var state = State.open
+  private var waitersForLastJob: [CheckedContinuation<Void, Never>] = []
   private var queue: FairQueue<Job>
   private var rate: RateLimiter?
   private var running: Job?
@@ -76,7 +78,7 @@ public actor GenerationService {
   public func submit(
     _ order: Order, owner: UInt32 = 0
   ) throws(InversionError) -> Job {
-    guard case .open = state else { throw InversionError(.busy, "the daemon is stopping; try again later") }
+    guard state != .closed else { throw InversionError(.busy, "the daemon is stopping; try again later") }
     let model = try shelf.resolve(order.model)
     try check(order, model)
     if let wait = rate?.take(owner) {
@@ -147,30 +149,24 @@ public actor GenerationService {
     running?.cancel()
   }
 
-  /// Takes no new jobs from now on, and returns when the last one is done; after `limit` the rest is cancelled.
-  public func drain(limit: Duration) async {
-    let timer = Task {
-      try await Task.sleep(for: limit)
-      cancelAll()
-    }
-    await lastJob()
-    timer.cancel()
+  /// Says from now on that it stops.
+  func beginDrain() { state = .draining }
+
+  /// Cancels all jobs and takes no new ones.
+  func endDrain() {
+    state = .closed
+    cancelAll()
   }
 
-  private func lastJob() async {
-    await withCheckedContinuation { continuation in
-      if case .draining(let waiters) = state {
-        state = .draining(waiters: waiters + [continuation])
-      } else {
-        state = .draining(waiters: [continuation])
-      }
-      resumeDrainIfDone()
-    }
+  /// Returns when no job runs or waits.
+  func lastJob() async {
+    guard hasJobs else { return }
+    await withCheckedContinuation { waitersForLastJob.append($0) }
   }
 
-  public var isDraining: Bool {
-    if case .draining = state { true } else { false }
-  }
+  var hasJobs: Bool { running != nil || !queue.isEmpty }
+
+  var isDraining: Bool { state != .open }
 
   /// Waiting jobs, and the one that runs.
   public var load: (waiting: Int, current: StatusReply.CurrentJob?) {
@@ -212,7 +208,7 @@ public actor GenerationService {
     runNextIfIdle()
     // A picture's buffers go back to the system while nobody waits for another one.
     if running == nil { shelf.releaseFreed() }
-    resumeDrainIfDone()
+    resumeAfterLastJob()
   }
 
   /// Who has the answer finds it counted and logged.
@@ -243,21 +239,21 @@ public actor GenerationService {
 
   /// Takes the model out of memory when no job runs or waits.
   public func unloadIfIdle() async {
-    guard running == nil, queue.isEmpty else { return }
+    guard !hasJobs else { return }
     shelf.unload()
   }
 
   private func dropIfWaiting(_ job: Job) {
     if queue.remove(where: { $0 === job }) != nil {
       end(job, .failure(job.cancellation))
-      resumeDrainIfDone()
+      resumeAfterLastJob()
     }
   }
 
-  private func resumeDrainIfDone() {
-    guard case .draining(let waiters) = state, running == nil, queue.isEmpty else { return }
-    state = .draining(waiters: [])
-    for waiter in waiters { waiter.resume() }
+  private func resumeAfterLastJob() {
+    guard !hasJobs else { return }
+    for waiter in waitersForLastJob { waiter.resume() }
+    waitersForLastJob = []
   }
 }
 

@@ -23,9 +23,6 @@ struct IdleExit {
 extension IdleExit {
   /// How often it is looked within the time that has to pass.
   private static let looks = 4
-  /// A client asks right after it has come.
-  private static let patience = Duration.seconds(1)
-  private static let pause = Duration.milliseconds(10)
 
   /// Sends `.idle` when the time has come.
   static func start(on loop: any EventLoop, after limit: Duration, server: HTTPServer, signals: Signals) {
@@ -37,12 +34,5 @@ extension IdleExit {
       task.cancel()
       signals.send(.idle)
     }
-  }
-
-  /// Returns when the connections that came between the last look and the end of accepting are gone, or have had time
-  /// to ask.
-  static func letGo(_ server: HTTPServer) async {
-    let end = ContinuousClock.now + patience
-    while server.load.open > 0, ContinuousClock.now < end { try? await Task.sleep(for: pause) }
   }
 }
