@@ -15,7 +15,6 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   private let model: DiffusionModel
   private let size: PictureSize
   private let tape: Tape
-  private let budget: MemoryBudget
   private var contexts: StepContexts
   private let reuse: StepReuse
   private var sampler: any Sampler
@@ -38,7 +37,6 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     noise: [Float]? = nil
   ) throws {
     self.request = request
-    self.budget = budget
     tape = WorkingMemory(budget).makeTape()
     self.model = model
     self.size = size
@@ -50,7 +48,8 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     let first = contexts.context(step: firstStep, on: tape).0
     self.contexts = contexts
     reuse = StepReuse(request, first: first, firstStep: firstStep, isGuided: request.isGuided(model), on: tape)
-    if budget.streams { model.releasePages(of: .textEncoder) }
+    // What has computed makes room for the U-Net, whose weights are most of the peak; the system may keep the pages.
+    model.releasePages(of: .textEncoder)
     let factor = model.autoencoder.downsampling
     let shape = [size.height / factor, size.width / factor, model.unet.config.inChannels]
     var ownNoise = LatentNoise(request, shape: shape)
@@ -85,7 +84,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
   /// Encodes the prompts where they are others than at the step before.
   private func context() -> ConstantContext {
     let (context, isNew) = contexts.context(step: step, on: tape)
-    if isNew && budget.streams { model.releasePages(of: .textEncoder) }
+    if isNew { model.releasePages(of: .textEncoder) }
     return context
   }
 
@@ -120,7 +119,7 @@ public final class PictureSynthesis: Sequence, IteratorProtocol {
     // Decoding needs far more memory than denoising: the U-Net's weights make room, and pictures come one at a time.
     model.releasePages(of: .unet)
     tape.pool.dropFree()
-    defer { if budget.streams { model.releasePages(of: .vae) } }
+    defer { model.releasePages(of: .vae) }
     return (0..<request.count).map { picture in
       let own = latents[picture * each..<(picture + 1) * each].map { $0 / scale + shift }
       let pixels = model.autoencoder.decode(tape.constant([1] + latentShape, own), on: tape).floats

@@ -1,6 +1,31 @@
 import Dispatch
 import Synchronization
 
+/// The pieces that are left, a stretch for each worker: what one piece leaves in a core's caches, and one op for the
+/// next, is used again there. Who has done its own helps at the far end of the longest.
+final class Stretches: Sendable {
+  private let left: Mutex<[Range<Int>]>
+
+  init(_ count: Int, workers: Int) {
+    left = Mutex((0..<workers).map { count * $0 / workers..<count * ($0 + 1) / workers })
+  }
+
+  func take(_ worker: Int) -> Int? {
+    left.withLock { left in
+      let own = left[worker]
+      if !own.isEmpty {
+        left[worker] = own.lowerBound + 1..<own.upperBound
+        return own.lowerBound
+      }
+      guard let richest = left.indices.max(by: { left[$0].count < left[$1].count }), !left[richest].isEmpty else {
+        return nil
+      }
+      left[richest] = left[richest].dropLast()
+      return left[richest].upperBound
+    }
+  }
+}
+
 /// Runs the pieces of one op on several cores. Pieces are cut by shape, never by the number of threads, so that a
 /// result does not depend on how many there are.
 public enum Parallel {
@@ -29,16 +54,12 @@ public enum Parallel {
       for piece in 0..<count { body(piece) }
       return
     }
-    let next = Atomic<Int>(0)
+    let stretches = Stretches(count, workers: workers)
     withoutActuallyEscaping(body) { body in
       // Unsafe: pieces write to disjoint memory; that is the contract of this function.
       nonisolated(unsafe) let body = body
-      DispatchQueue.concurrentPerform(iterations: workers) { _ in
-        while true {
-          let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue
-          guard piece < count else { return }
-          body(piece)
-        }
+      DispatchQueue.concurrentPerform(iterations: workers) { worker in
+        while let piece = stretches.take(worker) { body(piece) }
       }
     }
   }

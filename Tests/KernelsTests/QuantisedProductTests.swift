@@ -104,7 +104,7 @@ import Testing
                 panel: panel.pointer.assumingMemoryBound(to: UInt8.self),
                 column_scales: columnScales.pointer.assumingMemoryBound(to: Float.self),
                 bias: bias?.pointer.assumingMemoryBound(to: Float.self), output: out + first * stride, stride: stride,
-                ahead: nil, ahead_step: 0, row_vectors: nil, residual: nil)
+                weights_ahead: .init(), rows_ahead: .init(), row_vectors: nil, residual: nil)
               guard let vectors else { return kernel.run(&tile) }
               tile.residual = residual.map {
                 UnsafePointer($0.pointer.assumingMemoryBound(to: Float.self) + first * stride)

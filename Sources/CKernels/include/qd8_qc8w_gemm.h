@@ -19,6 +19,12 @@ struct inv_qd8_row {
   int32_t sum;
 };
 
+/// Memory to be read ahead, `step` bytes for each INV_QC8W_KR elements of K that are multiplied meanwhile.
+struct inv_ahead {
+  const uint8_t *_Nullable from;
+  size_t step;
+};
+
 /// One tile of a product: `rows` x up to 32 columns, a sum over segments. A linear layer has one segment, a 3x3
 /// convolution nine (one a tap, by indirection), a concatenation one a part; each has rows and scales of its own.
 struct inv_qd8_tile {
@@ -38,10 +44,8 @@ struct inv_qd8_tile {
   /// (rows, columns) with a row stride in elements.
   float *_Nonnull output;
   size_t stride;
-  /// A hint: what will be needed next, which a microkernel may bring into the second-level cache as it goes, so many
-  /// bytes for each INV_QC8W_KR elements of K.
-  const uint8_t *_Nullable ahead;
-  size_t ahead_step;
+  /// A hint: weights and rows that will be needed next, which a microkernel may bring into the second-level cache.
+  struct inv_ahead weights_ahead, rows_ahead;
   /// Also added, or NULL: [MR], a vector (columns) for each row; and rows that lie as the output does.
   const float *_Nonnull const *_Nullable row_vectors;
   const float *_Nullable residual;

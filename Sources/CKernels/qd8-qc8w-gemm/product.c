@@ -55,15 +55,19 @@ static void point(const struct inv_qd8_product *p, size_t first, size_t rows, st
   }
 }
 
-/// One tile, into the output or, when gated, through a scratch of value | gate.
+/// Columns of the output.
+static size_t width_of(const struct inv_qd8_product *p) { return p->gate ? p->outputs / 2 : p->outputs; }
+
+/// One tile, into the output or, when gated, through a scratch of value | gate, whose weights are read ahead likewise.
 static void run(const struct inv_qd8_product *p, struct inv_qd8_tile *tile, size_t row, size_t panel) {
   const size_t column = panel * INV_QC8W_NR, mr = p->kernel->mr;
-  const size_t width = p->gate ? p->outputs / 2 : p->outputs, left = width - column;
+  const size_t width = width_of(p), left = width - column;
   const size_t positions = p->window.out_height * p->window.out_width;
   const float *vectors[INV_QD8_MR_MAX];
   float scratch[2 * INV_QD8_MR_MAX * INV_QC8W_NR];
   for (size_t half = 0; half < (p->gate ? 2 : 1); half++) {
     const size_t from = column + half * width;
+    if (half && tile->weights_ahead.from) tile->weights_ahead.from += width / INV_QC8W_NR * p->panel_stride;
     tile->columns = left < INV_QC8W_NR ? left : INV_QC8W_NR;
     tile->panel = p->panels + from / INV_QC8W_NR * p->panel_stride;
     tile->column_scales = p->column_scales + from;
@@ -85,20 +89,24 @@ static void run(const struct inv_qd8_product *p, struct inv_qd8_tile *tile, size
     p->gate(1, INV_QC8W_NR, scratch + r * 2 * INV_QC8W_NR, p->output + (row + r) * width + column);
 }
 
-/// Behind the last block of weights, what is read ahead is the next tile's rows where they lie one after the other:
-/// their lines, many short runs, are the first panel's to wait for otherwise.
-static void read_rows_ahead(const struct inv_qd8_product *p, size_t row, size_t last_row, size_t steps,
-                            const uint8_t **ahead, size_t *ahead_step) {
-  const size_t stride = p->part[0].stride, left = last_row > row ? last_row - row : 0;
-  const size_t bytes = (left < p->kernel->mr ? left : p->kernel->mr) * stride;
-  *ahead = is_linear(p) && bytes ? (const uint8_t *)p->part[0].elements + row * stride : 0;
-  *ahead_step = *ahead ? (bytes + steps - 1) / steps : 0;
+/// `bytes` from an address on, as equal steps; nothing from NULL.
+static struct inv_ahead read_ahead(const void *from, size_t bytes, size_t steps) {
+  return (struct inv_ahead){from, from ? (bytes + steps - 1) / steps : 0};
+}
+
+/// The rows of the next tile where they lie one after the other: many short runs, which the first panel waits for
+/// otherwise.
+static struct inv_ahead read_rows_ahead(const struct inv_qd8_product *p, size_t row, size_t last_row, size_t steps) {
+  const size_t stride = p->part[0].stride, mr = p->kernel->mr, left = last_row > row ? last_row - row : 0;
+  const int8_t *from = is_linear(p) && left ? p->part[0].elements + row * stride : 0;
+  return read_ahead(from, (left < mr ? left : mr) * stride, steps);
 }
 
 void inv_qd8_qc8w_product(const struct inv_qd8_product *p, size_t first_row, size_t last_row, size_t first_panel,
                           size_t last_panel) {
   const size_t segments = p->window.kernel * p->window.kernel * p->parts, mr = p->kernel->mr;
   const size_t bytes = p->panel_stride * (p->gate ? 2 : 1), block = bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1;
+  const size_t panels = (width_of(p) + INV_QC8W_NR - 1) / INV_QC8W_NR;
   size_t depths[INV_QD8_SEGMENTS_MAX], depth = 0;
   struct pointers pointers;
   assert(segments <= INV_QD8_SEGMENTS_MAX && mr <= INV_QD8_MR_MAX && p->parts <= INV_QD8_PARTS_MAX);
@@ -108,24 +116,26 @@ void inv_qd8_qc8w_product(const struct inv_qd8_product *p, size_t first_row, siz
   for (size_t begin = first_panel; begin < last_panel; begin += block) {
     const size_t end = begin + block < last_panel ? begin + block : last_panel;
     // The next block comes in while this one is multiplied: by itself the processor reads ahead within a page only.
-    const size_t next = last_panel - end < block ? last_panel - end : block;
-    const size_t tiles = (last_row - first_row + mr - 1) / mr * (end - begin), steps = depth / INV_QC8W_KR;
-    size_t ahead_step = (next * p->panel_stride + tiles * steps - 1) / (tiles * steps);
-    const uint8_t *ahead = next ? p->panels + end * p->panel_stride : 0;
+    // Behind the last one it is what the next call most likely begins with: the panels behind, or the first ones.
+    const size_t next = end < panels ? end : 0, count = panels - next < block ? panels - next : block;
+    const size_t tiles = (last_row - first_row + mr - 1) / mr, steps = depth / INV_QC8W_KR * (end - begin);
+    const int stay = next >= begin && next < end;
+    struct inv_ahead weights = read_ahead(stay ? 0 : p->panels + next * p->panel_stride, count * p->panel_stride,
+                                          tiles * steps);
     for (size_t row = first_row; row < last_row; row += mr) {
       const size_t rows = last_row - row < mr ? last_row - row : mr;
-      if (!next) read_rows_ahead(p, row + mr, last_row, (end - begin) * steps, &ahead, &ahead_step);
+      struct inv_ahead next_rows = read_rows_ahead(p, row + mr, last_row, steps);
       struct inv_qd8_tile tile = {.rows = rows,
                                   .segments = segments,
                                   .depths = depths,
                                   .elements = pointers.elements,
-                                  .scales = pointers.scales,
-                                  .ahead_step = ahead_step};
+                                  .scales = pointers.scales};
       point(p, row, rows, &pointers);
       for (size_t panel = begin; panel < end; panel++) {
-        tile.ahead = ahead;
+        tile.weights_ahead = weights, tile.rows_ahead = next_rows;
         run(p, &tile, row, panel);
-        if (ahead) ahead += ahead_step * steps;
+        if (weights.from) weights.from += weights.step * (depth / INV_QC8W_KR);
+        if (next_rows.from) next_rows.from += next_rows.step * (depth / INV_QC8W_KR);
       }
     }
   }

@@ -6,7 +6,19 @@
 #pragma clang attribute push(__attribute__((INV_TARGET)), apply_to = function)
 #include "epilogue.h"
 
-enum { MR = 12, NV = 2 };
+enum { MR = 12, NV = 2, STEP = INV_QC8W_NR * INV_QC8W_KR };
+
+/// Four elements of K of each row, from `k` on, by those of each column.
+static inline __attribute__((always_inline)) void multiply_step(__m512i acc[MR][NV], const uint8_t *w,
+                                                                const int8_t *const *a, size_t k) {
+  const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < MR; r++) {
+    const __m512i four = _mm512_set1_epi32(load_four(a[r] + k));
+    acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], w0, four);
+    acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], w1, four);
+  }
+}
 
 /// Row `r` of the output from its sums, and all that is to be added to it, 16 columns from `column` on.
 static inline void write_sixteen(const struct inv_qd8_tile *t, int r, size_t column, __mmask16 mask, __m512 sum) {
@@ -21,7 +33,9 @@ static inline void write_sixteen(const struct inv_qd8_tile *t, int r, size_t col
 void inv_qd8_qc8w_gemm_ukernel_12x32c4__avx512vnni(const struct inv_qd8_tile *t) {
   check_tile(t, MR);
   __attribute__((aligned(64))) float sums[MR * INV_QC8W_NR];
-  const uint8_t *w = t->panel, *ahead = t->ahead;
+  // Nothing to read ahead is the panel itself: an address without a page would be looked for at every step.
+  const uint8_t *w = t->panel, *weights = t->weights_ahead.from ? t->weights_ahead.from : w;
+  const uint8_t *rows = t->rows_ahead.from ? t->rows_ahead.from : w;
   const uint32_t columns = t->columns == 32 ? 0xFFFFFFFF : (1u << t->columns) - 1;
   for (size_t s = 0; s < t->segments; s++) {
     const int8_t *const *a = t->elements + s * MR;
@@ -29,16 +43,12 @@ void inv_qd8_qc8w_gemm_ukernel_12x32c4__avx512vnni(const struct inv_qd8_tile *t)
     __m512i acc[MR][NV];
 #pragma clang loop unroll(full)
     for (int r = 0; r < MR; r++) acc[r][0] = acc[r][1] = _mm512_set1_epi32(-128 * scales[r]->sum);
-    for (size_t k = 0; k < t->depths[s]; k += INV_QC8W_KR, w += INV_QC8W_NR * INV_QC8W_KR) {
-      _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-      ahead += t->ahead_step;
-      const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-#pragma clang loop unroll(full)
-      for (int r = 0; r < MR; r++) {
-        const __m512i four = _mm512_set1_epi32(load_four(a[r] + k));
-        acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], w0, four);
-        acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], w1, four);
-      }
+#pragma clang loop unroll(disable)
+    for (size_t k = 0; k < t->depths[s]; k += INV_QC8W_KR, w += STEP) {
+      _mm_prefetch((const char *)weights, _MM_HINT_T1);
+      _mm_prefetch((const char *)rows, _MM_HINT_T1);
+      weights += t->weights_ahead.step, rows += t->rows_ahead.step;
+      multiply_step(acc, w, a, k);
     }
     const int last = s + 1 == t->segments;
 #pragma clang loop unroll(full)
