@@ -46,6 +46,9 @@ public struct Daemon: Sendable {
     SocketPath.standard(environment: environment)
   }
 
+  /// What a cancelled job may still take: a denoising step of a large model on a slow machine.
+  private static let lastStep = Duration.seconds(30)
+
   private let configuration: Configuration
   private let logger: Logger
 
@@ -137,7 +140,7 @@ public struct Daemon: Sendable {
     func stop(_ reason: Logger.Message) {
       stopping = true
       logger.info(reason)
-      ServiceManager.stopping()
+      ServiceManager.stopping(within: configuration.drainLimit + configuration.farewellLimit + Self.lastStep)
       Task {
         await drain()
         signals.send(.drained)

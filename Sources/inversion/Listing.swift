@@ -27,14 +27,19 @@ func prettyJSON(_ value: some Encodable) throws -> String {
   return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
+/// A SHA-256 fits. A longer cell moves the rest of its own line to the right, not that of all lines.
+private let widestColumn = 64
+
 /// Lines of columns, each as wide as its widest cell, two spaces apart.
 func aligned(_ given: [[String]]) -> [String] {
   let rows = given.map { $0.map(\.printable) }
   let columns = rows.map(\.count).max() ?? 0
-  let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].columns : 0 }.max() ?? 0 }
+  let widths = (0..<columns).map { column in
+    rows.compactMap { column < $0.count ? $0[column].columns : nil }.filter { $0 <= widestColumn }.max() ?? 0
+  }
   return rows.map { row in
     let cells = row.enumerated().map { i, cell in
-      i == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[i] - cell.columns)
+      i == row.count - 1 ? cell : cell + String(repeating: " ", count: max(0, widths[i] - cell.columns))
     }
     return cells.joined(separator: "  ")
   }

@@ -51,9 +51,10 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: daemon.embeddingsFolder).isEmpty)
   }
 
-  @Test func wideCharactersKeepTheColumnsStraight() async throws {
+  @Test func wideCharactersAndLongNamesKeepTheColumnsStraight() async throws {
     let daemon = try LiveDaemon()
-    for (file, name) in [("a", "<my-cat>"), ("b", "<猫😀>")] {
+    let long = "<\(String(repeating: "l", count: 70))>"
+    for (file, name) in [("a", "<my-cat>"), ("b", "<猫😀>"), ("c", long)] {
       let path = "\(daemon.folder.path)/\(file).safetensors"
       try Data(embeddingFile(1, name: name)).write(to: URL(filePath: path))
       try #require(try await inversion(daemon, "embeddings", "add", path).status == 0)
@@ -61,6 +62,7 @@ import Testing
     let list = try await inversion(daemon, "embeddings", "list").output.split(separator: "\n").map(String.init)
     // Six columns as <my-cat> has eight.
     #expect(list.contains { $0.hasPrefix("<my-cat>  a  ") } && list.contains { $0.hasPrefix("<猫😀>    b  ") }, "\(list)")
+    #expect(list.contains { $0.hasPrefix("\(long)  c  ") }, "\(list)")
   }
 
   /// A file may have any name: a log and a terminal show it, and do not obey it.

@@ -134,7 +134,8 @@ import Wire
     #expect(await manager.message() == "RELOADING=1")
     #expect(await manager.message() == "READY=1\nSTATUS=serving fast")
     program.send(SIGTERM)
-    #expect(await manager.message() == "STOPPING=1\nSTATUS=finishing its jobs")
+    // 30 s to drain, 5 s to take the answers, 30 s for a last step.
+    #expect(await manager.message() == "STOPPING=1\nEXTEND_TIMEOUT_USEC=65000000\nSTATUS=finishing its jobs")
     #expect(await program.ended().status == 0)
   }
 

@@ -184,6 +184,19 @@ set_up ''
 inside systemctl restart inversiond.service
 step 'without clients it ends, and the next one starts it again'
 
+override 'TimeoutStopSec=1s'
+ask_picture || fail 'no picture before the stop'
+inside curl --silent --show-error --fail --max-time 60 --unix-socket /run/inversiond.sock --output /dev/null \
+  http://localhost/v1/generate -d '{"prompt": "x", "steps": 150, "count": 8}' &
+long=$!
+until [[ $(ask /v1/status) == *'"current"'* ]]; do pause; done
+inside systemctl restart inversiond.service
+wait "$long" || fail 'a job that takes longer than TimeoutStopSec, and not than drain_seconds, was cut off'
+inside journalctl --sync
+inside journalctl --no-pager -u inversiond | grep -q "stop-sigterm.*timed out" && fail 'systemd did not wait for the job'
+override ''
+step 'a stop waits for the job that runs, for as long as the settings allow'
+
 ask /v1/status >/dev/null || fail 'no answer before the upgrade'
 pid=$(property MainPID)
 inside dpkg --install "$package" >"$state/log" 2>&1 &

@@ -5,7 +5,10 @@ enum ServiceManager {
   static func ready(_ status: String) { notify("READY=1\nSTATUS=\(status)") }
   static func status(_ status: String) { notify("STATUS=\(status)") }
   static func reloading() { notify("RELOADING=1") }
-  static func stopping() { notify("STOPPING=1\nSTATUS=finishing its jobs") }
+  /// - Parameter limit: how long it may take, which the manager then waits where its own limit is shorter.
+  static func stopping(within limit: Duration) {
+    notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=\(Int(limit / .microseconds(1)))\nSTATUS=finishing its jobs")
+  }
   static func alive() { notify("WATCHDOG=1") }
 
   /// The time within which a sign of life is asked for (WATCHDOG_USEC); nil when none is.
