@@ -193,7 +193,7 @@ until [[ $(ask /v1/status) == *'"current"'* ]]; do pause; done
 inside systemctl restart inversiond.service
 wait "$long" || fail 'a job that takes longer than TimeoutStopSec, and not than drain_seconds, was cut off'
 inside journalctl --sync
-inside journalctl --no-pager -u inversiond | grep -q "stop-sigterm.*timed out" && fail 'systemd did not wait for the job'
+inside journalctl --no-pager -u inversiond | grep -q 'stop-sigterm.*timed out' && fail 'systemd did not wait for it'
 override ''
 step 'a stop waits for the job that runs, for as long as the settings allow'
 
