@@ -12,6 +12,7 @@ const struct inv_qd8_qc8w_gemm *inv_qd8_qc8w_gemm_at(size_t index) {
 #define INV_ROWS(tile) INV_ROWS_##tile
 #define INV_ROWS_12x32c4 12
 #define INV_ROWS_8x32c4 8
+#define INV_ROWS_6x32c4 6
 #define INV_ROWS_3x32c4 3
 #define INV_ROWS_4x32c4 4
 #include "ukernels.inc"
