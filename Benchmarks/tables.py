@@ -114,7 +114,8 @@ def memory(rows: list[dict]) -> list[str]:
         picture = f"{20 * row['step_s'] + row['vae_s']:.1f}" if "vae_s" in row else "-"
         lines.append(
             f"| {row['cpu']} | {row['what']} | {limit} | {row['cache']} | {number(row, 'step_s')}"
-            f" | {number(row, 'vae_s')} | {picture} | {time} | {number(row, 'peak_mb', 0)} | {number(row, 'anonymous_mb', 0)} |")
+            f" | {number(row, 'vae_s')} | {picture} | {time} | {number(row, 'peak_mb', 0)}"
+            f" | {number(row, 'anonymous_mb', 0)} |")
     days = sorted({row["date"] for row in rows})
     return [*lines, "", f"Measured on {' and '.join(days)}."]
 
