@@ -31,22 +31,27 @@ public struct MemoryBudget: Sendable, Equatable {
   /// Whether weights are streamed.
   public var streams: Bool { bytes.map { $0 < Self.comfortable } ?? false }
 
-  /// How many of so many bytes of activations are held at once: under a small budget the rest goes to the disk.
+  /// How many of so many bytes of activations need memory at once: under a small budget the rest may go to the disk.
   public func held(of activations: Int) -> Int {
-    guard let bytes, bytes < Self.spills else { return activations }
-    return min(activations, bytes)
+    guard let spill else { return activations }
+    // What is too small for a file of its own; 22 MB beside a picture of 512 x 512.
+    let small = 32 << 20
+    return min(activations, spill.beyond + small)
   }
 
   /// Whether a way back may keep so many bytes.
   func keeps(_ kept: Int) -> Bool { kept <= bytes.map { $0 / 4 } ?? Self.keeps }
 
-  fileprivate func makePool() -> BufferPool {
-    guard let bytes, bytes < Self.spills else { return BufferPool() }
+  /// Which activations may go to the disk.
+  private var spill: BufferPool.Spill? {
+    guard let bytes, bytes < Self.spills else { return nil }
     // Half may be held, the other is for the weights at hand and for the process; where the half is little, what is
     // held crowds out the rest.
     let little = 256 << 20
-    return BufferPool(spill: BufferPool.Spill(smallest: 1 << 20, beyond: bytes < little ? 0 : bytes / 2))
+    return BufferPool.Spill(smallest: 1 << 20, beyond: bytes < little ? 0 : bytes / 2)
   }
+
+  fileprivate func makePool() -> BufferPool { BufferPool(spill: spill) }
 
   fileprivate func makeStream() -> WeightStream? {
     // A layer computes while the next ones are read; two large layers at once must not crowd out the activations.

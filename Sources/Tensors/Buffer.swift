@@ -43,7 +43,7 @@ public final class BufferPool: Sendable {
     /// Bytes of the smallest such block.
     let smallest: Int
     /// Bytes that the pool holds before.
-    let beyond: Int
+    public let beyond: Int
 
     public init(smallest: Int, beyond: Int = 0) {
       self.smallest = smallest
