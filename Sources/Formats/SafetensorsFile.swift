@@ -53,6 +53,8 @@ public final class SafetensorsFile: Sendable {
     return UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange])
   }
 
+  public var byteCount: Int { file.bytes.count }
+
   /// Advises the kernel about one tensor, or about the whole file.
   public func advise(_ advice: MappedFile.Advice, _ entry: TensorEntry? = nil) {
     file.advise(advice, range: entry?.byteRange)

@@ -15,7 +15,7 @@ public final class Pipeline: Sendable {
 
   /// - Parameters:
   ///   - folder: a model package, a diffusers folder or a checkpoint file.
-  ///   - budget: how much memory making pictures may take.
+  ///   - budget: how much memory making pictures may take; unlimited leaves it to the room that each picture finds.
   ///   - plan: the precision of the layers; a package has its own.
   /// - Throws: `fileUnavailable`, `badFile`, `badModel`.
   public init(folder: String, budget: MemoryBudget = .unlimited, plan: ModelPlan = .full) throws {
@@ -33,21 +33,36 @@ public final class Pipeline: Sendable {
   public var embeddingVocabulary: EmbeddingVocabulary { EmbeddingVocabulary(model) }
 
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
+  /// - Parameter room: bytes of memory that there are; nil for plenty.
   /// - Throws: `invalidArgument`, `promptTooLong`, `unknownEmbedding`, `badEmbedding`.
-  public func begin(_ request: GenerationRequest, embeddings: EmbeddingTable) throws -> PictureSynthesis {
+  public func begin(
+    _ request: GenerationRequest, embeddings: EmbeddingTable, room: Int? = nil
+  ) throws -> PictureSynthesis {
     let size = try PictureSize(request, model)
     try check(request)
     let encoding = try PromptEncoding(request, embeddings, model)
     let encoder = try request.start.map { _ in try self.encoder.get() }
+    let budget = workingSet(of: request, in: room).budget
     return try PictureSynthesis(request, encoding, model, size, states: states, encoder: encoder, budget: budget)
   }
 
-  /// About how many bytes a request takes at its peak, beyond what the model holds already.
-  public func memory(of request: GenerationRequest) -> Int {
+  /// About how many bytes a request needs at its peak where there are `room`, beyond what the model holds already.
+  public func memory(of request: GenerationRequest, in room: Int) -> Int {
+    let (pixels, activations, budget) = workingSet(of: request, in: room)
+    return pixels + budget.held(of: activations)
+  }
+
+  /// Bytes of the pictures and of the activations of a request, and the budget that it is made in.
+  private func workingSet(
+    of request: GenerationRequest, in room: Int?
+  ) -> (pixels: Int, activations: Int, budget: MemoryBudget) {
     let (width, height) = (request.width ?? model.nativeSize, request.height ?? model.nativeSize)
     let pixels = request.count * width * height * 3
     let batch = request.isGuided(model) ? 2 * request.count : request.count
-    return pixels + budget.held(of: model.activationBytes(width: width, height: height, batch: batch))
+    let activations = model.activationBytes(width: width, height: height, batch: batch)
+    guard budget == .unlimited, let room else { return (pixels, activations, budget) }
+    let own = model.budget(width: width, height: height, batch: batch, room: room - pixels)
+    return (pixels, activations, own)
   }
 
   private func check(_ request: GenerationRequest) throws {

@@ -48,6 +48,9 @@ public struct DiffusionModel: Sendable {
   /// as its layers compute, from the page cache or from the disk.
   public func releasePages(of network: Network) { layers[network]?.releasePages() }
 
+  /// How many such pages a network has.
+  func mappedBytes(of network: Network) -> Int { layers[network]?.mappedBytes ?? 0 }
+
   private func checkFit() throws {
     func refuse(_ what: String, _ one: Int, _ other: Int) throws {
       guard one == other else {

@@ -27,8 +27,12 @@ package protocol LayerSource: Sendable {
 
   /// Takes the pages of a mapped file out of this process; they come in again as they are read.
   func releasePages()
+
+  /// Bytes of the mapped file, 0 where there is none.
+  var mappedBytes: Int { get }
 }
 
 extension LayerSource {
   package func releasePages() {}
+  package var mappedBytes: Int { 0 }
 }

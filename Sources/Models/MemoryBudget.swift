@@ -23,15 +23,13 @@ public struct MemoryBudget: Sendable, Equatable {
 
   /// Weights are let go behind their layers when they and the activations would not fit.
   private static let comfortable = 1536 << 20
-  /// Under this, activations of a picture of 512 x 512 may have to go too.
-  private static let spills = 768 << 20
   /// What a way back may keep where nothing else is said.
   private static let keeps = 512 << 20
 
   /// Whether weights are streamed.
   public var streams: Bool { bytes.map { $0 < Self.comfortable } ?? false }
 
-  /// How many of so many bytes of activations need memory at once: under a small budget the rest may go to the disk.
+  /// How many of so many bytes of activations need memory at once: under a budget the rest may go to the disk.
   public func held(of activations: Int) -> Int {
     guard let spill else { return activations }
     // What is too small for a file of its own; 22 MB beside a picture of 512 x 512.
@@ -44,11 +42,12 @@ public struct MemoryBudget: Sendable, Equatable {
 
   /// Which activations may go to the disk.
   private var spill: BufferPool.Spill? {
-    guard let bytes, bytes < Self.spills else { return nil }
-    // Half may be held, the other is for the weights at hand and for the process; where the half is little, what is
-    // held crowds out the rest.
-    let little = 256 << 20
-    return BufferPool.Spill(smallest: 1 << 20, beyond: bytes < little ? 0 : bytes / 2)
+    guard let bytes else { return nil }
+    // Half may be held, or more where that is much: the rest is for the weights at hand and for the process. Where the
+    // half is little, what is held crowds out the rest.
+    let (little, much) = (256 << 20, 768 << 20)
+    let beyond = bytes < little ? 0 : bytes < much ? bytes / 2 : bytes - little
+    return BufferPool.Spill(smallest: 1 << 20, beyond: beyond)
   }
 
   fileprivate func makePool() -> BufferPool { BufferPool(spill: spill) }

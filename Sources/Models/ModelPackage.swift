@@ -96,6 +96,8 @@ struct PackageLayers: LayerSource {
 
   func releasePages() { file.advise(.dontNeed) }
 
+  var mappedBytes: Int { file.byteCount }
+
   private func packed(_ path: String, _ shape: LayerShape) throws -> PackedWeight {
     guard dtype == .f32 else {
       throw InversionError(.badModel, "'\(file.path)': '\(path)' is int8, and only f32 computes with it")

@@ -49,6 +49,9 @@ public final class BufferPool: Sendable {
       self.smallest = smallest
       self.beyond = beyond
     }
+
+    /// Whether the disk would take so many bytes.
+    public static func hasRoom(_ byteCount: Int) -> Bool { SpillFile.roomOnDisk > byteCount }
   }
 
   /// - Parameters:

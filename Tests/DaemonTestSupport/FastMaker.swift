@@ -21,10 +21,10 @@ public struct FastMaker: PictureMaker {
     self.memory = memory
   }
 
-  public func memory(of request: GenerationRequest) -> Int { memory }
+  public func memory(of request: GenerationRequest, in room: Int) -> Int { memory }
 
   public func begin(
-    _ request: GenerationRequest, embeddings: EmbeddingTable
+    _ request: GenerationRequest, embeddings: EmbeddingTable, room: Int?
   ) throws(InversionError) -> FastPictures {
     let split = PromptNames(table: embeddings).split(request.prompt)
     if request.strict, let name = split.missing.first {

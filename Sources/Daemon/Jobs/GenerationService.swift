@@ -191,9 +191,11 @@ public actor GenerationService {
       let reply = try await thread.runIfActive { [shelf, words, progress] in
         let maker = try shelf.take(job.model)
         // While nothing else runs, all memory that is left is this job's.
-        try Self.checkRoom(for: job.order, maker)
+        let room = try Self.room(for: job.order, maker)
         let embeddings = try job.embeddings ?? words.store(of: job.model, maker).table
-        return try job.perform(with: maker, embeddings: embeddings) { progress.value.add(1, ordering: .relaxed) }
+        return try job.perform(with: maker, embeddings: embeddings, room: room) {
+          progress.value.add(1, ordering: .relaxed)
+        }
       }
       result = .success(reply)
     } catch let error as InversionError {
@@ -217,15 +219,18 @@ public actor GenerationService {
     job.finish(result)
   }
 
+  /// Bytes of memory that the job has.
   /// - Throws: `.busy` with the figures, rather than being killed by the kernel.
-  private static func checkRoom(for order: Order, _ maker: any PictureMaker) throws(InversionError) {
-    let (needed, room) = (maker.memory(of: order.request), MemoryRoom.now())
+  private static func room(for order: Order, _ maker: any PictureMaker) throws(InversionError) -> Int {
+    let room = MemoryRoom.now()
+    let needed = maker.memory(of: order.request, in: room.available)
     guard needed <= room.available else {
       throw InversionError(
         .busy,
         "the request takes about \(needed >> 20) MiB, and \(room.bound) leaves \(room.available >> 20) MiB; ask for "
           + "smaller or fewer pictures, or try again later")
     }
+    return room.available
   }
 
   private func unloadLater() {

@@ -77,13 +77,13 @@ public final class Job: Sendable {
   /// Makes the pictures, on the calling thread, and sends progress.
   /// - Throws: what the model or the picture codec throws; `.cancelled`.
   func perform(
-    with maker: any PictureMaker, embeddings: EmbeddingTable, onStep: () -> Void
+    with maker: any PictureMaker, embeddings: EmbeddingTable, room: Int? = nil, onStep: () -> Void
   ) throws -> GenerateReply {
     var watch = Stopwatch(since: submitted)
     let queued = watch.lap()
     try throwIfCancelled()
     let request = order.request
-    let pictures: any PicturesInTheMaking = try maker.begin(request, embeddings: embeddings)
+    let pictures: any PicturesInTheMaking = try maker.begin(request, embeddings: embeddings, room: room)
     let use = EmbeddingUse(used: pictures.used, unused: pictures.unused)
     let steps = pictures.steps
     stepsPlanned.store(steps, ordering: .relaxed)

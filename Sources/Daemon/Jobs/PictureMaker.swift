@@ -14,12 +14,13 @@ public protocol PictureMaker: Sendable {
   /// Which embeddings fit, and which words are taken.
   var embeddingVocabulary: EmbeddingVocabulary { get }
 
-  /// About how many bytes a request takes at its peak.
-  func memory(of request: GenerationRequest) -> Int
+  /// About how many bytes a request needs at its peak where there are `room`.
+  func memory(of request: GenerationRequest, in room: Int) -> Int
 
   /// Checks the request, encodes its prompts and draws the first noise; no denoising step is taken yet.
+  /// - Parameter room: bytes of memory that there are; nil for plenty.
   /// - Throws: `InversionError`.
-  func begin(_ request: GenerationRequest, embeddings: EmbeddingTable) throws -> Pictures
+  func begin(_ request: GenerationRequest, embeddings: EmbeddingTable, room: Int?) throws -> Pictures
 }
 
 /// The pictures of one request; each `next()` is one denoising step of them all.
