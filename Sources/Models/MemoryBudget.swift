@@ -24,7 +24,7 @@ public struct MemoryBudget: Sendable, Equatable {
   /// Weights are let go behind their layers when they and the activations would not fit.
   private static let comfortable = 1536 << 20
   /// What a way back may keep where nothing else is said.
-  private static let keeps = 512 << 20
+  static let keeps = 512 << 20
 
   /// Whether weights are streamed.
   public var streams: Bool { bytes.map { $0 < Self.comfortable } ?? false }

@@ -19,6 +19,14 @@ extension DiffusionModel {
     return 4 * batch * latents * Self.unetValues * (unet.config.blockOutChannels.first ?? 0)
   }
 
+  /// About how many bytes a training takes that has no budget, on square pictures.
+  public func trainingBytes(side: Int, batch: Int) -> Int {
+    let latents = side / autoencoder.downsampling
+    let kept = min(unet.keptBytes(batch: batch, height: latents, width: latents), MemoryBudget.keeps)
+    let step = mappedBytes(of: .unet) + kept + unetBytes(width: side, height: side, batch: batch)
+    return max(activationBytes(width: side, height: side, batch: batch), step)
+  }
+
   /// More activations than so many times the memory that there is are for a larger machine: the disk would be busy for
   /// longer than anybody waits.
   private static let mostRooms = 8

@@ -1,6 +1,7 @@
 import Embeddings
 import Errors
 import Foundation
+import Measurement
 import Models
 import Training
 
@@ -51,9 +52,22 @@ struct TrainingRun {
     return TrainingFolder(path: stopping.run ?? stem + ".training")
   }
 
+  /// Warns, rather than being killed in the middle by the kernel. A budget is not chosen here: it may change the last
+  /// digits of a training, and the same seed means the same word.
+  private func adviseOnMemory(_ model: DiffusionModel) {
+    let needed = model.trainingBytes(side: model.nativeSize, batch: plan.settings.batch)
+    let room = MemoryRoom.now()
+    guard plan.settings.budget == .unlimited, needed > room.available else { return }
+    let left = room.available >> 20
+    note(
+      "warning: this takes about \(needed >> 20) MiB, and \(room.bound) leaves \(left) MiB; --memory-budget \(left)M "
+        + "makes it fit, at the price of time")
+  }
+
   /// - Returns: whether the training went to its end; false when it was asked to stop and left a checkpoint.
   func train(on model: DiffusionModel) throws -> Bool {
     let pictures = try plan.pictures(for: model)
+    adviseOnMemory(model)
     let trainer = try Trainer(
       model: model, pictures: pictures.training, settings: plan.settings, validation: pictures.validation)
     try folder.make()

@@ -40,7 +40,7 @@ struct SettingFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "What making pictures may take: '300M', '2G'. Less is slower, 128M is the least for Stable Diffusion 1.5. By "
-        + "default what is fastest.", valueName: "size"))
+        + "default what is fastest where it fits, else what is left.", valueName: "size"))
   var memoryBudget: String?
 
   @Option(help: ArgumentHelp("Seconds that jobs get to finish on stop. By default 30.", valueName: "s"))
