@@ -61,7 +61,7 @@ struct TrainingRun {
     let left = room.available >> 20
     note(
       "warning: this takes about \(needed >> 20) MiB, and \(room.bound) leaves \(left) MiB; --memory-budget \(left)M "
-        + "makes it fit, at the price of time")
+        + "takes less, at the price of time")
   }
 
   /// - Returns: whether the training went to its end; false when it was asked to stop and left a checkpoint.
