@@ -187,7 +187,7 @@ import Wire
 
   @Test func ordersAfterTheDrainLimitAreRefused() async throws {
     let log = RecordedLog()
-    let daemon = try LiveDaemon(FastMaker(), log: log) { $0.drainLimit = .zero }
+    let daemon = try LiveDaemon(FastMaker(), log: log) { ($0.drainLimit, $0.farewellLimit) = (.zero, .seconds(100)) }
     let newcomer = try #require(RawConnection(daemon.socketPath))
     await newcomer.send("POST /v1/generate HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"prompt\"")
     _ = try await daemon.client.status()
@@ -201,7 +201,9 @@ import Wire
 
   @Test func jobsThatOutlastTheDrainLimitAreCancelled() async throws {
     let slow = StepGate.timed(milliseconds: 20)
-    let daemon = try LiveDaemon(FastMaker(gate: slow)) { $0.drainLimit = .milliseconds(1) }
+    let daemon = try LiveDaemon(FastMaker(gate: slow)) {
+      ($0.drainLimit, $0.farewellLimit) = (.milliseconds(1), .seconds(100))
+    }
     let running = Running(daemon.client, request("a", steps: 1000))
     #expect(await running.event("started") != nil)
     daemon.stop()
