@@ -187,7 +187,7 @@ step 'without clients it ends, and the next one starts it again'
 override 'TimeoutStopSec=1s'
 ask_picture || fail 'no picture before the stop'
 inside curl --silent --show-error --fail --max-time 60 --unix-socket /run/inversiond.sock --output /dev/null \
-  http://localhost/v1/generate -d '{"prompt": "x", "steps": 150, "count": 8}' &
+  http://localhost/v1/generate -d '{"prompt": "x", "steps": 150, "count": 3}' &
 long=$!
 until [[ $(ask /v1/status) == *'"current"'* ]]; do pause; done
 inside systemctl restart inversiond.service
