@@ -77,7 +77,7 @@ public final class Job: Sendable {
   /// Makes the pictures, on the calling thread, and sends progress.
   /// - Throws: what the model or the picture codec throws; `.cancelled`.
   func perform(
-    with maker: any PictureMaker, embeddings: EmbeddingTable, room: Int? = nil, onStep: () -> Void
+    with maker: any PictureMaker, embeddings: EmbeddingTable, room: Int, onStep: () -> Void
   ) throws -> GenerateReply {
     var watch = Stopwatch(since: submitted)
     let queued = watch.lap()
